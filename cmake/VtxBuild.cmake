@@ -1,0 +1,34 @@
+# The way every target of this project is built: C++20, hidden visibility, our warnings in our presets only.
+
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+find_program(VTX_CCACHE ccache)
+if(VTX_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${VTX_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${VTX_CCACHE})
+endif()
+
+option(VTX_WARNINGS "Compile with the project's warnings" OFF)
+option(VTX_WERROR "Treat warnings as errors" OFF)
+set(VTX_SANITIZE "" CACHE STRING "Sanitizers for every target: address,undefined or thread")
+
+# Settings shared by libraries, programs and tests.
+function(vtx_settings target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES
+    CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
+  if(VTX_WARNINGS)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+  endif()
+  if(VTX_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(VTX_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${VTX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    target_link_options(${target} PUBLIC -fsanitize=${VTX_SANITIZE})
+  endif()
+endfunction()

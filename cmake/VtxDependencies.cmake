@@ -1,0 +1,32 @@
+# Finds what the project stands on; a missing library is named with the Debian package that brings it.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+macro(vtx_need_pkg target module package)
+  pkg_check_modules(${target} IMPORTED_TARGET ${module})
+  if(NOT ${target}_FOUND)
+    message(FATAL_ERROR "VTX needs ${module}: apt install ${package} (or run scripts/bootstrap)")
+  endif()
+endmacro()
+
+macro(vtx_need_package name package)
+  find_package(${name} ${ARGN} QUIET)
+  if(NOT ${name}_FOUND)
+    message(FATAL_ERROR "VTX needs ${name}: apt install ${package} (or run scripts/bootstrap)")
+  endif()
+endmacro()
+
+vtx_need_pkg(ZMQ libzmq libzmq3-dev)
+vtx_need_package(tl-expected libexpected-dev)
+vtx_need_package(fmt libfmt-dev)
+vtx_need_package(nlohmann_json nlohmann-json3-dev)
+if(VTX_WITH_SQLITE)
+  vtx_need_pkg(SQLITE sqlite3 libsqlite3-dev)
+endif()
+if(VTX_BUILD_CLI)
+  vtx_need_package(CLI11 libcli11-dev)
+endif()
+if(VTX_BUILD_TESTS)
+  vtx_need_package(GTest libgtest-dev)
+endif()

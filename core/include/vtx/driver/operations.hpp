@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// What the engine asks of a store and what the store answers: plain data, no behaviour, so that the same
+// operations can be carried to a store in another process. docs/decisions/0001-store-interface.md tells how
+// each is meant to be done on SQLite, Postgres and RocksDB.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "vtx/driver/clock.hpp"
+#include "vtx/driver/status.hpp"
+
+namespace vtx::driver {
+
+using u32 = std::uint32_t;
+using u64 = std::uint64_t;
+
+using Seq = u64;  ///< position in a stream: 1, 2, … without holes; 0 none
+using Id = u64;   ///< queue, stream, group, claim, holder; 0 none. Claim and holder ids are never used again.
+
+inline constexpr u32 kMaxBatch = 4096;                      ///< messages an Append or a claim holds at most
+inline constexpr std::size_t kMaxBatchBytes = 1024 * 1024;  ///< bytes of bodies likewise, or one message
+
+/// Fetch at most so much; always at least one message when there is one.
+struct Limit {
+  u32 messages = kMaxBatch;
+  std::size_t bytes = kMaxBatchBytes;
+};
+
+/// A message on its way into or out of a store. Does not own its bytes.
+struct Message {
+  std::span<const std::byte> body;  ///< `frames` 1: the frame itself; else per frame u32 big-endian length, bytes
+  u32 frames = 1;
+  std::string_view properties;  ///< `Name: value` lines, each ended by \n; empty none
+  Ms delay{};                   ///< appending: become visible so much later
+  Ms ttl{};                     ///< appending: expire so much after; 0 never
+  Seq origin = 0;               ///< appending for a forward: sequence at the source; 0 none
+  Seq seq = 0;                  ///< read: its position
+  StoreTime stored{};           ///< read: when it was appended, by the store's clock
+  StoreTime expires{};          ///< read: when it expires; epoch 0 never
+};
+
+/// The ending of one message that is no plain acknowledgement.
+enum class Verdict : std::uint8_t {
+  filtered,  ///< settled, passed over by a subscription; counted
+  expired,   ///< settled, its ttl was over; counted
+  dead,      ///< settled, copied to QUEUE.dead with group and reason; counted
+  nacked,    ///< back into the group's retry, counted as delivered, due after `delay`
+  unseen,    ///< back into the group's retry, this delivery uncounted, due at once
+};
+
+struct Odd {
+  u32 offset = 0;  ///< message `first + offset` of the claim
+  Verdict verdict = Verdict::nacked;
+  Ms delay{};          ///< nacked: not before
+  std::string reason;  ///< nacked, dead: for people; empty none
+};
+
+/// Settlements of one claim. Idempotent: only bits that the store did not yet have act.
+struct Settle {
+  Id group = 0;
+  Id claim = 0;
+  std::vector<u64>
+      done;  ///< cumulative; bit i (word i/64, bit i%64): message first+i is settled or given back. All set closes the claim.
+  std::vector<Odd> odd;  ///< every new bit that is no plain acknowledgement (older ones may be repeated)
+};
+
+/// Messages for one stream, in order.
+struct Append {
+  Id stream = 0;
+  std::vector<Message> messages;
+  std::string origin;  ///< forward: "store/epoch/stream/group"; skip messages with origin <= its mark, move the mark
+  int only_if = -1;    ///< stored only if settles[only_if] is not fenced (a reply and its request)
+};
+
+/// One transaction. Submitted again with the same producer and counter it has no further effect and the same answer.
+struct Commit {
+  std::array<std::byte, 16> producer{};  ///< link incarnation
+  u64 counter = 0;                       ///< its nth commit, 1 …; 0: settles only, no watermark
+  bool sync = true;                      ///< on disk before the completion; false: survives the process only
+  std::vector<Append> appends;
+  std::vector<Settle> settles;
+};
+
+/// What the creator of a queue declares.
+struct Declaration {
+  std::string retain;  ///< as in the endpoint: consumed, forever, an age, N, a size
+  std::string limit;   ///< empty none
+  bool operator==(const Declaration&) const = default;
+};
+
+/// Finds or creates a queue. Answers id; not_found; mismatch (declared otherwise and not `change`).
+struct OpenQueue {
+  std::string queue;
+  std::optional<std::string> retain;  ///< declared by this link
+  std::optional<std::string> limit;   ///< declared by this link
+  Declaration defaults;               ///< used where nothing is declared and the queue is created
+  bool create = true;
+  bool change = false;  ///< a declaration that differs changes the queue (bind side) instead of mismatch
+};
+
+/// Finds or creates a stream. Answers id, head.
+struct OpenStream {
+  Id queue = 0;
+  std::string kind;  ///< main up down mailbox
+  std::string peer;  ///< mailbox: whose
+  int priority = 0;
+};
+
+/// Finds or creates a group on the queue's streams of `kind`. Answers id, max_deliveries, filter.
+struct OpenGroup {
+  Id queue = 0;
+  std::string kind;  ///< main up down mailbox
+  std::string peer;  ///< mailbox: whose
+  std::string name;
+  std::string from;                   ///< where a new group begins: oldest, now, seq:N, time:…, an age
+  std::string filter;                 ///< subscription set, encoded by core; stored
+  std::optional<u32> max_deliveries;  ///< declared by this link: replaces what is stored
+  u32 default_max_deliveries = 10;    ///< for a new group
+};
+
+/// Takes or releases a name that one holder may have. Answers ok or busy.
+struct Hold {
+  std::string what;  ///< "peer:X", "pair:up", "forward:G"
+  Id holder = 0;
+  bool release = false;
+};
+
+/// Leases the next range of a group to a holder. Answers claim and messages, or none.
+struct ClaimNext {
+  Id group = 0;
+  Id holder = 0;
+  Limit limit;
+  bool alone = false;  ///< the holder has nothing else of this group in hands: may get a redelivered message
+};
+
+/// Reads without leasing. Answers messages, head, tail.
+struct Read {
+  Id stream = 0;
+  Seq from = 1;
+  Limit limit;
+};
+
+/// Shows that `holder` lives; holder 0 becomes a new one. Answers id and the other holders that have open claims.
+struct Beat {
+  Id holder = 0;
+  Ms lease{};
+};
+
+/// Moves the claims of a holder believed dead into retry, unless its beat moved since `seen`. Answers count of claims taken.
+struct TakeOver {
+  Id holder = 0;
+  u64 seen = 0;
+};
+
+/// Background work on one queue: retire what retention lets go, fire delayed, sequence intake. Bounded; answers more when some is left.
+struct Tend {
+  std::string queue;
+};
+
+enum class Verb : std::uint8_t { dead_requeue, dead_drop, seek, drop_group, trim };
+/// An operator's intervention. Answers count of messages touched; not_found.
+struct Steer {
+  Verb verb = Verb::dead_requeue;
+  std::string queue;  ///< dead_*: the queue whose dead letters are meant, without .dead
+  std::string group;
+  Seq seq = 0;  ///< dead_*: sequence in QUEUE.dead, 0 all
+};
+
+/// Looks at one queue, or at all when empty. Answers queues. Creates nothing.
+struct Inspect {
+  std::string queue;
+};
+
+/// Looks for what goes wrong in practice. Answers findings.
+struct Check {};
+
+using Operation = std::variant<Commit, OpenQueue, OpenStream, OpenGroup, Hold, ClaimNext, Read, Beat, TakeOver, Tend,
+                               Steer, Inspect, Check>;
+
+/// A leased range of one stream.
+struct Claim {
+  Id id = 0;
+  Id group = 0;
+  Id stream = 0;
+  Seq first = 0;
+  Seq last = 0;
+  u32 delivery = 1;    ///< 1: first time
+  std::string reason;  ///< delivery > 1: why the one before failed
+};
+
+struct HolderBeat {
+  Id holder = 0;
+  u64 count = 0;
+  Ms lease{};
+  bool dead = false;  ///< known to have ended (its process is gone): no need to wait for the lease
+};
+
+struct GroupStats {
+  std::string name;
+  u64 depth = 0;     ///< messages not yet settled by this group
+  u64 claimed = 0;   ///< of these, leased to a consumer now
+  u64 retrying = 0;  ///< of these, waiting for redelivery
+};
+
+struct QueueStats {
+  std::string name;
+  Declaration declared;
+  u64 messages = 0;  ///< retained
+  u64 bytes = 0;     ///< of their bodies
+  Seq head = 0;      ///< newest sequence of the main stream
+  Seq tail = 0;      ///< oldest retained
+  u64 dead = 0;      ///< dead letters waiting in QUEUE.dead
+  std::vector<GroupStats> groups;
+  std::vector<std::pair<std::string, u64>>
+      counters;  ///< dead_lettered, expired, filtered, skipped, trimmed, undeliverable, …
+};
+
+struct Finding {
+  enum class Level : std::uint8_t { ok, warning, error } level = Level::ok;
+  std::string subject;  ///< "journal mode"
+  std::string text;     ///< what was seen
+  std::string remedy;   ///< what to do; empty when ok
+};
+
+/// Bytes that messages are slices of. Owned by the engine from the completion on, and never the database library's memory.
+struct Buffer {
+  std::unique_ptr<std::byte[]> bytes;
+  std::size_t size = 0;
+};
+
+enum class Event : std::uint8_t {
+  answer,   ///< of the operation `ticket`
+  opened,   ///< ticket 0: the session is live
+  lost,     ///< ticket 0: the session is gone; pending operations have been answered lost or in_doubt before
+  changed,  ///< ticket 0: messages may have become claimable in `changed` (empty: anywhere)
+};
+
+struct Completion {
+  Event event = Event::answer;
+  u64 ticket = 0;
+  Status status;
+  Id id = 0;
+  Seq head = 0;                ///< newest sequence of the stream concerned
+  Seq tail = 0;                ///< oldest retained
+  u64 count = 0;               ///< TakeOver, Steer, Tend: how many
+  bool more = false;           ///< ClaimNext: more is claimable now; Tend: work is left
+  bool retry_waiting = false;  ///< ClaimNext: a redelivered message waits; empty your hands, then claim alone
+  std::optional<Ms> due_in;    ///< ClaimNext: something becomes claimable after so long
+  std::optional<Claim> claim;  ///< ClaimNext
+  Buffer buffer;               ///< ClaimNext, Read: what `messages` point into
+  std::vector<Message>
+      messages;             ///< ClaimNext, Read: in order; a sequence that is missing was removed (count it as settled)
+  std::vector<u32> fenced;  ///< Commit: indexes into settles
+  std::vector<HolderBeat> holders;  ///< Beat
+  u32 max_deliveries = 0;           ///< OpenGroup
+  std::string filter;               ///< OpenGroup
+  Declaration declared;             ///< OpenQueue
+  std::string changed;              ///< Event::changed
+  std::vector<QueueStats> queues;   ///< Inspect
+  std::vector<Finding> findings;    ///< Check
+};
+
+}  // namespace vtx::driver

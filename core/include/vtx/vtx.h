@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * VTX: store-and-forward transports for ZeroMQ. The C API.
+ *
+ * A socket stays a genuine libzmq socket: send, receive, poll and set options with libzmq as ever. VTX only
+ * binds and connects it to endpoints that libzmq does not know, such as sqlite:///var/lib/app/q.db?queue=jobs
+ *
+ * Functions return 0 (or a pointer) on success; -1 (or NULL) on failure with errno set, and vtx_last_error() then
+ * says in a sentence what was wrong and what to do. Beyond the errno values named at each function all may set
+ * ENOMEM, EFAULT (a NULL or foreign argument) and ETERM (the context was terminated).
+ *
+ * Threads: a vtx_t may be used from any thread. Calls that name a socket follow libzmq's rule: one thread at a time for a socket.
+ */
+#ifndef VTX_H_INCLUDED
+#define VTX_H_INCLUDED
+
+#include <stddef.h>
+#include <stdint.h>
+#include <zmq.h>
+
+#include "vtx/driver/driver.h"
+#include "vtx/export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VTX_VERSION_MAJOR 0
+#define VTX_VERSION_MINOR 1
+#define VTX_VERSION_PATCH 0
+
+typedef struct vtx_t vtx_t;
+
+/* The library's version. Any pointer may be NULL. */
+VTX_EXPORT void vtx_version (int *major, int *minor, int *patch);
+
+/* The calling thread's latest failure, as a sentence; "" when none. Valid until the thread's next VTX call. Never NULL. */
+VTX_EXPORT const char *vtx_last_error (void);
+
+/* --- life ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * Makes a VTX instance on a ZeroMQ context, which stays the caller's and must outlive it.
+ * It raises the context's ZMQ_MAX_SOCKETS when no socket exists yet.
+ * errno: EMFILE (no sockets or descriptors left).
+ */
+VTX_EXPORT vtx_t *vtx_new (void *zmq_context);
+
+/*
+ * Ends all links as vtx_close() does, waits for their linger, stops the drivers, and sets *vtx to NULL. Messages in the application's
+ * hands may be released later. Call it before zmq_ctx_term(): a context terminated under open links
+ * loses what no driver had taken from the pipes yet, at most the high-water mark.
+ */
+VTX_EXPORT int vtx_destroy (vtx_t **vtx);
+
+/*
+ * Makes a driver known. `scheme` is a URI scheme ([a-z][a-z0-9+.-]*); one driver under two schemes is two threads, which is how a user
+ * scales. errno: EEXIST (scheme taken, also by libzmq), EINVAL (bad scheme or table), ENOTSUP (the table's ABI version).
+ */
+VTX_EXPORT int vtx_register (vtx_t *vtx, const char *scheme, vtx_driver_fn driver);
+
+/* Loads a plug-in (a shared library that exports VTX_PLUGIN_SYMBOL) and registers its driver. errno: ENOENT, EINVAL, and vtx_register()'s. */
+VTX_EXPORT int vtx_load (vtx_t *vtx, const char *path);
+
+/* --- sockets and links ---------------------------------------------------------------------------------------- */
+
+/* zmq_socket() on the instance's context. A socket made by zmq_socket() on that context serves as well. */
+VTX_EXPORT void *vtx_socket (vtx_t *vtx, int type);
+
+/*
+ * Ends the socket's links and closes it. What was sent is made durable in the background within ZMQ_LINGER (vtx_destroy() waits for that); what
+ * was received and not settled, or not received, goes back to the group. A plain zmq_close() does the same, only noticed a moment later.
+ */
+VTX_EXPORT int vtx_close (vtx_t *vtx, void *socket);
+
+/*
+ * Links the socket to an endpoint (docs/endpoints.md); endpoints of libzmq's own schemes are passed on to it. Returns when the store
+ * has answered, or after a second, and the link then goes on trying. Options ZeroMQ has a name for are read from the socket now.
+ * errno: EINVAL (grammar, option, value), EPROTONOSUPPORT (scheme), ENOTSUP (not on this socket type, or not yet),
+ * ENOENT (no such directory), EACCES, EILSEQ (not a database, or damaged), EPROTO (newer schema), EEXIST (the queue was declared otherwise), EMFILE.
+ */
+VTX_EXPORT int vtx_bind (vtx_t *vtx, void *socket, const char *endpoint);
+VTX_EXPORT int vtx_connect (vtx_t *vtx, void *socket, const char *endpoint);
+
+/* Ends one link, by the text it was made with. As vtx_close(), for this link. errno: ENOENT (no such link). */
+VTX_EXPORT int vtx_unbind (vtx_t *vtx, void *socket, const char *endpoint);
+VTX_EXPORT int vtx_disconnect (vtx_t *vtx, void *socket, const char *endpoint);
+
+/* The endpoint of the socket's newest link (libzmq's ZMQ_LAST_ENDPOINT when that was newer), 0-terminated. errno: EINVAL (buffer of `size` bytes too small), ENOENT. */
+VTX_EXPORT int vtx_last_endpoint (vtx_t *vtx, void *socket, char *buffer, size_t size);
+
+/* --- delivery ------------------------------------------------------------------------------------------------- */
+
+/*
+ * Waits until all that was sent on the socket's VTX links before the call is durable, as their `durability` says.
+ * @timeout_ms: -1 for ever. errno: EAGAIN (not within the time; nothing is lost, call again), ENOSPC and others (what holds the link up), ECANCELED (the link ended first).
+ */
+VTX_EXPORT int vtx_flush (vtx_t *vtx, void *socket, int timeout_ms);
+
+/*
+ * Settles a received message now (any of its frames will do, before it is released), or gives it back to be delivered again to anyone
+ * of the group after `delay_ms`. The message must still be released. Any thread that holds the message.
+ * errno: EINVAL (not a message of a VTX link, or a copy of a small one), EALREADY (settled or given back already, or its link ended), ERANGE (delay over 6 days).
+ */
+VTX_EXPORT int vtx_ack (vtx_t *vtx, zmq_msg_t *message);
+VTX_EXPORT int vtx_nack (vtx_t *vtx, zmq_msg_t *message, int delay_ms);
+
+/* --- watching ------------------------------------------------------------------------------------------------- */
+
+/*
+ * Sends the socket's link events to a ZMQ_PAIR bound at `address` (inproc://…), in zmq_socket_monitor()'s frames: 16-bit event and 32-bit value in host
+ * order, then the endpoint. ZMQ_EVENT_CONNECTED, _CONNECT_DELAYED, _CONNECT_RETRIED (value: ms), _LISTENING, _DISCONNECTED, _CLOSED, _MONITOR_STOPPED are used as by
+ * libzmq. VTX's own have event VTX_EVENT, a code of the list below as value, and the endpoint followed by a zero byte and a sentence.
+ * A NULL address ends it. Before the links are made, to see all. errno: EADDRINUSE, EINVAL, ENOTSUP (not inproc).
+ */
+VTX_EXPORT int vtx_monitor (vtx_t *vtx, void *socket, const char *address, int events);
+
+#define VTX_EVENT 0x8000
+enum {
+  VTX_EVENT_TROUBLE = 1,       /* the store cannot go on for now (locked, disk full, unreadable): the link waits and tries again */
+  VTX_EVENT_RECOVERED = 2,     /* and goes on */
+  VTX_EVENT_FENCED = 3,        /* a claim was taken over: this consumer was too slow or was paused */
+  VTX_EVENT_TAKEN_OVER = 4,    /* another consumer's claims were taken over */
+  VTX_EVENT_DEAD_LETTERED = 5, /* a message went to the dead-letter queue */
+  VTX_EVENT_HOLD_EXCEEDED = 6, /* a message was neither released nor acknowledged within `hold` */
+  VTX_EVENT_LINGER_EXPIRED = 7,/* messages were dropped unsent at close: see the sentence for how many */
+  VTX_EVENT_FAILED = 8         /* the link ended by a fault that waiting cannot cure */
+};
+
+enum { VTX_STATE_CONNECTING = 0, VTX_STATE_LIVE = 1, VTX_STATE_WAITING = 2, VTX_STATE_CLOSING = 3 };
+
+/* Counters since the link was made; gauges are marked. */
+typedef struct vtx_stats_t {
+  uint32_t struct_size;    /* set by the caller: sizeof (vtx_stats_t) */
+  uint32_t links;          /* gauge: VTX links summed up here */
+  uint32_t state;          /* gauge: VTX_STATE_…, the least live of them */
+  uint32_t reserved;
+  uint64_t taken;          /* messages taken from the application's pipe */
+  uint64_t durable;        /* of these, committed as `durability` says */
+  uint64_t commits;        /* transactions that carried them */
+  uint64_t delivered;      /* messages put into the application's pipe */
+  uint64_t redelivered;    /* of these, not for the first time */
+  uint64_t settled;        /* acknowledged and recorded */
+  uint64_t nacked;         /* given back by vtx_nack or `hold` */
+  uint64_t returned;       /* given back undelivered, when the link ended */
+  uint64_t filtered, expired, dead_lettered, fenced, dropped;
+  uint64_t in_hand;        /* gauge: delivered, neither released nor settled */
+  uint64_t claims;         /* ranges leased */
+  uint64_t depth;          /* gauge: messages of the queue not yet settled by the group (consumers) or by its slowest group (producers) */
+} vtx_stats_t;
+
+/*
+ * Sums up the socket's links, or one of them when `endpoint` is not NULL. `depth` is read from the store when it answers within a second, else UINT64_MAX.
+ * errno: ENOENT (no such link), EINVAL (struct_size).
+ */
+VTX_EXPORT int vtx_stats (vtx_t *vtx, void *socket, const char *endpoint, vtx_stats_t *stats);
+
+/*
+ * Looks at or steers a store, without a socket; creates nothing. `command` is one of:
+ *   "queues"  "show"  "check"  "migrate"  "dead list [COUNT]"  "dead requeue SEQUENCE|all"  "dead drop SEQUENCE|all"
+ * of which "show" and "dead" speak of the endpoint's queue. The answer is JSON (docs/operations.md), to be freed by vtx_free().
+ * @timeout_ms: -1 for ever. errno: vtx_bind()'s, EAGAIN (no answer in time), ENOENT (no such database, queue or message).
+ */
+VTX_EXPORT int vtx_admin (vtx_t *vtx, const char *endpoint, const char *command, int timeout_ms, char **json);
+VTX_EXPORT void vtx_free (void *memory);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Endpoints: the URI grammar and the option table, parsed and checked in one place, with an explanation for every
+// refusal. What an option means for a store is the engine's; this only turns text into values.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vtx/driver/endpoint.hpp"
+#include "vtx/driver/operations.hpp"
+
+namespace vtx {
+
+enum class Ack { release, next, manual, none };
+
+/// Values of the options of docs/endpoints.md; what was not given has its default here.
+struct LinkOptions {
+  std::string queue = "default";
+  std::string group = "default";
+  Ack ack = Ack::release;
+  driver::Ms hold{0};  ///< 0: none
+  bool sync = true;    ///< durability
+  driver::u32 prefetch = 1000;
+  std::size_t prefetch_bytes = 64U * 1024 * 1024;
+  driver::Ms lease{5000};
+  std::optional<driver::u32> max_deliveries;
+  std::optional<std::string> retain;  ///< normalised: consumed, forever
+};
+
+struct LinkEndpoint {
+  driver::Endpoint address;
+  LinkOptions options;
+  std::set<std::string> given;  ///< names of the options that stood in the URI
+};
+
+/// Who will use the endpoint, as far as its options are concerned.
+struct EndpointUse {
+  bool produces = false;  ///< the socket type sends
+  bool consumes = false;  ///< the socket type receives
+  std::string type;       ///< for messages: "PUSH"
+};
+
+/// The names of a scheme's own options, or nullopt for an unknown scheme; and all schemes, for messages.
+struct Schemes {
+  std::function<std::optional<std::vector<std::string>>(std::string_view scheme)> options_of;
+  std::vector<std::string> names;
+};
+
+/// The scheme of a URI, lower case; empty when it has none.
+std::string scheme_of(std::string_view uri);
+
+/// Parses and checks everything that does not need the store. `use` nullptr: an operator's look, any option is accepted.
+Result<LinkEndpoint> parse_endpoint(std::string_view uri, const Schemes& schemes, const EndpointUse* use);
+
+}  // namespace vtx
