@@ -18,6 +18,7 @@ TEST(Status, MapsEveryFailureToAnErrno) {
   for (int code = 1; code <= static_cast<int>(Code::internal); ++code)
     EXPECT_NE(to_errno(static_cast<Code>(code)), 0) << code;
   EXPECT_EQ(to_errno(Code::newer_schema), EPROTO);
+  EXPECT_EQ(to_errno(Code::no_scheme), EPROTONOSUPPORT);
 }
 
 }  // namespace

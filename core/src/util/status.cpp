@@ -18,6 +18,7 @@ int to_errno(Code code) noexcept {
     case Code::not_found: return ENOENT;
     case Code::mismatch: return EEXIST;
     case Code::unsupported: return ENOTSUP;
+    case Code::no_scheme: return EPROTONOSUPPORT;
     case Code::newer_schema: return EPROTO;
     case Code::corrupt: return EILSEQ;
     case Code::internal: return EFAULT;

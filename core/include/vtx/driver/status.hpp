@@ -29,6 +29,7 @@ enum class Code {
   not_found,     ///< no such directory, queue, group (ENOENT)
   mismatch,      ///< declared differently by who created it (EEXIST)
   unsupported,   ///< not here, or not yet (ENOTSUP)
+  no_scheme,     ///< no driver for this scheme: register one, or mend the URI (EPROTONOSUPPORT)
   newer_schema,  ///< written by a newer VTX: upgrade this library (EPROTO)
   corrupt,       ///< not a database, or damaged: restore or repair (EILSEQ)
   internal,      ///< a defect of ours (EFAULT)
