@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "endpoint/uri.hpp"  // scheme_of()
 #include "vtx/driver/endpoint.hpp"
 #include "vtx/driver/operations.hpp"
 
@@ -51,10 +52,9 @@ struct Schemes {
   std::vector<std::string> names;
 };
 
-/// The scheme of a URI, lower case; empty when it has none.
-std::string scheme_of(std::string_view uri);
-
 /// Parses and checks everything that does not need the store. `use` nullptr: an operator's look, any option is accepted.
+/// The sentence of a failure begins with the endpoint, without its secrets. Fails with invalid; no_scheme; unsupported (an option
+/// or value that a later release brings).
 Result<LinkEndpoint> parse_endpoint(std::string_view uri, const Schemes& schemes, const EndpointUse* use);
 
 }  // namespace vtx

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "endpoint/option_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "endpoint/characters.hpp"
+#include "endpoint/uri.hpp"
+#include "endpoint/values.hpp"
+
+namespace vtx {
+namespace {
+
+using namespace std::chrono_literals;
+using driver::Ms;
+using driver::u32;
+
+/// A lease is renewed by beats several times within it: shorter ones would make a busy machine fence live consumers.
+constexpr Range<Ms> kLease{100ms, 24h * 7};
+constexpr Range<Ms> kHold{1ms, 24h * 365};
+constexpr Range<std::uint64_t> kPrefetch{1, 1'000'000};
+constexpr Range<std::uint64_t> kPrefetchBytes{1, 64ULL << 30};
+constexpr Range<std::uint64_t> kDeliveries{1, std::numeric_limits<u32>::max()};
+
+/// Stores a parsed value, or hands the failure on.
+template <class T, class Target>
+Status store(Result<T> parsed, Target& target) {
+  if (!parsed) return std::move(parsed).error();
+  target = static_cast<Target>(std::move(*parsed));
+  return {};
+}
+
+Status parse_queue(std::string_view text, LinkOptions& options) { return store(parse_queue_name(text), options.queue); }
+Status parse_group(std::string_view text, LinkOptions& options) { return store(parse_name(text), options.group); }
+
+Status parse_ack(std::string_view text, LinkOptions& options) {
+  static constexpr std::array<std::string_view, 4> names{"release", "next", "manual", "none"};  // as enum Ack
+  return store(parse_choice(text, names), options.ack);
+}
+
+Status parse_hold(std::string_view text, LinkOptions& options) {
+  if (text != "none") return store(parse_time(text, kHold), options.hold);
+  options.hold = 0ms;
+  return {};
+}
+
+Status parse_durability(std::string_view text, LinkOptions& options) {
+  static constexpr std::array<std::string_view, 2> names{"async", "sync"};  // as bool sync
+  return store(parse_choice(text, names), options.sync);
+}
+
+Status parse_prefetch(std::string_view text, LinkOptions& options) {
+  return store(parse_count(text, kPrefetch), options.prefetch);
+}
+Status parse_prefetch_bytes(std::string_view text, LinkOptions& options) {
+  return store(parse_size(text, kPrefetchBytes), options.prefetch_bytes);
+}
+Status parse_lease(std::string_view text, LinkOptions& options) {
+  return store(parse_time(text, kLease), options.lease);
+}
+
+Status parse_max_deliveries(std::string_view text, LinkOptions& options) {
+  return store(parse_count(text, kDeliveries).map([](std::uint64_t n) { return static_cast<u32>(n); }),
+               options.max_deliveries);
+}
+
+Status parse_retain(std::string_view text, LinkOptions& options) {
+  static constexpr std::array<std::string_view, 2> names{"consumed", "forever"};
+  if (!text.empty() && is_digit(text.front()))
+    return {Code::unsupported,
+            fmt::format("'{}': retention by age, count or size is not yet supported: write consumed or forever",
+                        printable(text))};
+  const Result<std::size_t> chosen = parse_choice(text, names);
+  if (!chosen) return chosen.error();
+  options.retain = names[*chosen];
+  return {};
+}
+
+constexpr auto kBoth = OptionOf::both;
+constexpr auto kProducers = OptionOf::producers;
+constexpr auto kConsumers = OptionOf::consumers;
+
+constexpr std::array kTable{
+    OptionRow{"queue", kBoth, "", "0.1", "default, a name", "the queue inside the store; NAME.dead may be consumed",
+              parse_queue},
+    OptionRow{"group", kConsumers, "PULL", "0.1", "default, a name",
+              "every group gets every message, its members compete", parse_group},
+    OptionRow{"groups", kBoth, "", "", "names", "groups that hold back retention from the queue's creation on",
+              nullptr},
+    OptionRow{"subscription", kConsumers, "SUB XSUB", "", "none, a name", "a durable cursor, its members compete",
+              nullptr},
+    OptionRow{"from", kConsumers, "", "", "oldest (SUB now), seq:N, time:RFC 3339, an age",
+              "where a new group or reader begins", nullptr},
+    OptionRow{"ack", kConsumers, "", "0.1", "release, next, manual, none", "what settles a message", parse_ack},
+    OptionRow{"hold", kConsumers, "", "0.1", "none, a time", "a message unsettled for so long goes to another",
+              parse_hold},
+    OptionRow{"durability", kProducers, "", "0.1", "sync, async",
+              "what a sent message survives: loss of power, or only the process", parse_durability},
+    OptionRow{"prefetch", kConsumers, "", "0.1", "1000, a count", "messages in hand at most", parse_prefetch},
+    OptionRow{"prefetch_bytes", kConsumers, "", "0.1", "64MiB, a size", "bytes in hand at most", parse_prefetch_bytes},
+    OptionRow{"lease", kConsumers, "", "0.1", "5s, a time", "how soon a dead consumer's messages go to another",
+              parse_lease},
+    OptionRow{"max_deliveries", kConsumers, "", "0.1", "10, a count", "deliveries before a message goes to NAME.dead",
+              parse_max_deliveries},
+    OptionRow{"retain", kBoth, "", "0.1", "consumed, forever",
+              "how long messages stay; the queue's creator declares it", parse_retain},
+    OptionRow{"limit", kBoth, "", "", "none, a count, a size", "a full queue blocks its senders", nullptr},
+    OptionRow{"delay", kProducers, "", "", "none, a time", "messages become visible so much later", nullptr},
+    OptionRow{"ttl", kProducers, "", "", "none, a time", "messages expire so much later", nullptr},
+    OptionRow{"priority", kProducers, "", "", "none, 0 to 9", "each priority is drained before the ones below it",
+              nullptr},
+    OptionRow{"properties", kBoth, "", "", "off, on", "a trailing frame of Name: value lines", nullptr},
+    OptionRow{"spool", kProducers, "", "", "none, an endpoint", "a local store to write to while this one is away",
+              nullptr},
+    OptionRow{"spool_max", kProducers, "", "", "none, a size", "how large the spool may grow", nullptr},
+    OptionRow{"full", kProducers, "ROUTER", "", "drop, block", "what to do at a peer's high-water mark", nullptr},
+    OptionRow{"peer_priority", kProducers, "", "", "0, a count", "peers of a network wire that come first", nullptr},
+    OptionRow{"peer_weight", kProducers, "", "", "1, a count", "a peer's share among those of its priority", nullptr},
+    OptionRow{"log", kConsumers, "SUB XSUB", "", "main, up, down, peer:ID", "the stream of a queue to read", nullptr},
+};
+
+}  // namespace
+
+std::span<const OptionRow> option_table() { return kTable; }
+
+const OptionRow* find_option(std::string_view name) {
+  const auto found = std::find_if(kTable.begin(), kTable.end(), [&](const OptionRow& row) { return row.name == name; });
+  return found == kTable.end() ? nullptr : &*found;
+}
+
+}  // namespace vtx
