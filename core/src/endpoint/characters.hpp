@@ -14,6 +14,8 @@ constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+/// Of names of options, queues and groups.
+constexpr bool is_name_character(char c) { return is_alpha(c) || is_digit(c) || c == '.' || c == '_' || c == '-'; }
 /// Printable ASCII that RFC 3986 allows nowhere unencoded.
 constexpr bool is_excluded(char c) { return std::string_view(" \"<>\\^`{|}").find(c) != std::string_view::npos; }
 

@@ -4,6 +4,7 @@
 // password with an unencoded '/', '?' or '&' in it must not slip out of the place where the grammar expects it.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "endpoint/characters.hpp"
 #include "endpoint/uri.hpp"
@@ -21,28 +22,41 @@ bool looks_like_port(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return is_digit(c) || c == '*'; });
 }
 
-/// Masks the password in what follows the first "://". Where no '@' ends it within the authority, but one does later, the
-/// password is taken to hold an unencoded delimiter.
-std::string mask_authority(std::string_view text) {
+/// Where the password of an authority stands.
+struct Password {
+  std::size_t begin, end;
+  bool overruns;  ///< holds an unencoded delimiter, so that the grammar sees something else
+};
+
+/// Looks behind the first "://". Where no '@' ends a password within the authority, but one does later, the password is
+/// taken to hold an unencoded delimiter.
+std::optional<Password> find_password(std::string_view text) {
   const std::size_t slashes = text.find("://");
-  if (slashes == kEnd) return std::string(text);
+  if (slashes == kEnd) return std::nullopt;
   const std::size_t begin = slashes + 3;
   const std::size_t end = std::min(text.find_first_of("/?#", begin), text.size());
   const std::string_view authority = text.substr(begin, end - begin);
   const std::size_t colon = authority.find(':');
-  if (colon == kEnd || authority.starts_with('[')) return std::string(text);
-  std::size_t at = authority.rfind('@');
-  if (at == kEnd) {
-    const bool port = looks_like_port(authority.substr(colon + 1));
-    const std::size_t limit = port ? std::min(text.find('?', begin), text.size()) : text.size();
-    at = text.substr(begin, limit - begin).rfind('@');
+  if (colon == kEnd || authority.starts_with('[')) return std::nullopt;
+  if (const std::size_t at = authority.rfind('@'); at != kEnd) {
+    if (at < colon) return std::nullopt;
+    return Password{begin + colon + 1, begin + at, false};
   }
-  if (at == kEnd || at < colon) return std::string(text);
-  return std::string(text.substr(0, begin + colon + 1)) + std::string(kMask) + std::string(text.substr(begin + at));
+  const bool port = looks_like_port(authority.substr(colon + 1));
+  const std::size_t limit = port ? std::min(text.find('?', begin), text.size()) : text.size();
+  const std::size_t at = text.substr(0, limit).rfind('@');
+  if (at == kEnd || at < begin) return std::nullopt;
+  return Password{begin + colon + 1, at, !port};
+}
+
+std::string mask_authority(std::string_view text) {
+  std::string out(text);
+  if (const auto password = find_password(text)) out.replace(password->begin, password->end - password->begin, kMask);
+  return out;
 }
 
 /// Whether a value is a URI with a password in it.
-bool hides_password(std::string_view value) { return mask_authority(value) != value; }
+bool hides_password(std::string_view value) { return find_password(value).has_value(); }
 
 std::string mask_query(std::string_view query) {
   std::string out;
@@ -89,6 +103,11 @@ std::string printable(std::string_view text) {
     i += std::max<std::size_t>(length, 1);
   }
   return out;
+}
+
+bool has_unencoded_password(std::string_view text) {
+  const auto password = find_password(text);
+  return password && password->overruns && text.find(':') == text.find("://");
 }
 
 std::string displayable_uri(std::string_view text) {

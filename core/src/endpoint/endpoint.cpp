@@ -33,10 +33,8 @@ Status unknown_option(std::string_view name, const std::vector<std::string>& of_
   std::vector<std::string_view> names(of_driver.begin(), of_driver.end());
   for (const OptionRow& row : option_table()) names.push_back(row.name);
   const std::string_view meant = nearest(name, names);
-  if (!meant.empty())
-    return {Code::invalid, fmt::format("unknown option '{}': did you mean '{}'?", printable(name), meant)};
-  return {Code::invalid,
-          fmt::format("unknown option '{}': write one of {}", printable(name), list_of(std::move(names)))};
+  if (!meant.empty()) return {Code::invalid, fmt::format("unknown option '{}': did you mean '{}'?", name, meant)};
+  return {Code::invalid, fmt::format("unknown option '{}': write one of {}", name, list_of(std::move(names)))};
 }
 
 /// Whether a word stands in a list of words separated by spaces.
@@ -78,7 +76,7 @@ Status apply_query(const Uri& uri, const std::vector<std::string>& of_driver, co
                    LinkEndpoint& out) {
   for (const auto& [name, value] : uri.query) {
     if (!out.given.insert(name).second)
-      return {Code::invalid, fmt::format("option '{}' is given twice: keep one of them", printable(name))};
+      return {Code::invalid, fmt::format("option '{}' is given twice: keep one of them", name)};
     if (const OptionRow* row = find_option(name)) {
       if (Status bad = apply_option(*row, value, use, out.options); !bad.ok()) return bad;
     } else if (std::find(of_driver.begin(), of_driver.end(), name) != of_driver.end()) {

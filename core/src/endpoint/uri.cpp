@@ -79,11 +79,14 @@ Status decode_option(std::string_view item, Uri& uri) {
   std::string name, value;
   if (Status bad = decode(take_until(item, "=", true), "option name", name); !bad.ok()) return bad;
   if (name.empty()) return {Code::invalid, "an option has no name: write name=value"};
+  // Not quoted: what is no name may be anything, for instance a piece of a secret.
+  if (!std::all_of(name.begin(), name.end(), is_name_character))
+    return {Code::invalid, "an option's name holds other characters than A-Z a-z 0-9 . _ -: write name=value"};
   if (!has_value && !uri.query.empty() && is_secret_option(uri.query.back().first))
-    return {Code::invalid, fmt::format("the value of option '{}' holds a bare '&': write it as %26",
-                                       printable(uri.query.back().first))};
-  if (!has_value) return {Code::invalid, fmt::format("option '{0}' has no value: write {0}=VALUE", printable(name))};
-  if (Status bad = decode(item, fmt::format("option '{}'", printable(name)), value); !bad.ok()) return bad;
+    return {Code::invalid,
+            fmt::format("the value of option '{}' holds a bare '&': write it as %26", uri.query.back().first)};
+  if (!has_value) return {Code::invalid, fmt::format("option '{0}' has no value: write {0}=VALUE", name)};
+  if (Status bad = decode(item, fmt::format("option '{}'", name), value); !bad.ok()) return bad;
   uri.query.emplace_back(std::move(name), std::move(value));
   return {};
 }
@@ -114,6 +117,8 @@ Result<Uri> parse_uri(std::string_view text) {
   Uri uri;
   uri.scheme = scheme_of(text);
   if (uri.scheme.empty()) return fail(Code::invalid, "there is no scheme: write SCHEME:PATH or SCHEME://HOST/PATH");
+  if (has_unencoded_password(text))
+    return fail(Code::invalid, "the password holds a bare '/', '?' or '#': write %2F, %3F or %23");
   if (text.find('#') != kEnd)
     return fail(Code::invalid, "'#' begins a fragment, which means nothing here: write a literal one as %23");
   std::string_view rest = text.substr(uri.scheme.size() + 1);

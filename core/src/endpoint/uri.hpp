@@ -38,6 +38,10 @@ Result<Uri> parse_uri(std::string_view text);
 /// control characters and broken UTF-8 are percent-encoded; cut off where it is very long. Takes any bytes, errs on the side of hiding.
 std::string displayable_uri(std::string_view text);
 
+/// Whether the password of the authority seems to hold an unencoded '/', '?' or '#'. What the grammar then takes for path or
+/// options is part of the secret.
+bool has_unencoded_password(std::string_view text);
+
 /// Any bytes for people: as above, without looking for secrets.
 std::string printable(std::string_view text);
 

@@ -74,8 +74,6 @@ Result<uint64_t> in_range(std::string_view text, std::optional<uint64_t> value, 
 
 std::string plain(uint64_t value) { return fmt::format("{}", value); }
 
-bool is_name_character(char c) { return is_alpha(c) || is_digit(c) || c == '.' || c == '_' || c == '-'; }
-
 /// What is wrong with a name apart from its ending.
 Status check_name(std::string_view text, std::string_view shown) {
   if (text.empty()) return {Code::invalid, "the name is empty: write 1 to 100 characters of A-Z a-z 0-9 . _ -"};
