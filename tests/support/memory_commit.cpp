@@ -113,6 +113,7 @@ bool MemoryDatabase::settle(const Settle& settle) {
   for (const Odd& odd : settle.odd) odds[odd.offset] = &odd;
   const ClaimRow before = claim;
   claim.done.resize((claim.size() + 63) / 64);
+  std::vector<Seq> unseen;
   bool closed = true;
   for (u32 i = 0; i < claim.size(); ++i) {
     const bool wished = i / 64 < settle.done.size() && (settle.done[i / 64] >> i % 64 & 1);
@@ -120,11 +121,23 @@ bool MemoryDatabase::settle(const Settle& settle) {
       claim.done[i / 64] |= u64{1} << i % 64;
       const auto odd = odds.find(i);
       settle_one(before, claim.lease.first + i, odd == odds.end() ? nullptr : odd->second);
+      if (odd != odds.end() && odd->second->verdict == Verdict::unseen) unseen.push_back(claim.lease.first + i);
     }
     closed = closed && claim.is_done(i);
   }
+  give_back(before, unseen);
   if (closed) tables_.claims.erase(found);
   return true;
+}
+
+/// Neighbours go back as one range, so that they can be leased as one again.
+void MemoryDatabase::give_back(const ClaimRow& claim, const std::vector<Seq>& unseen) {
+  for (std::size_t i = 0; i < unseen.size();) {
+    const std::size_t begin = i++;
+    while (i < unseen.size() && unseen[i] == unseen[i - 1] + 1) ++i;
+    retry(claim.lease.group,
+          {0, claim.lease.stream, unseen[begin], unseen[i - 1], claim.lease.delivery - 1, now(), claim.lease.reason});
+  }
 }
 
 void MemoryDatabase::settle_one(const ClaimRow& claim, Seq seq, const Odd* odd) {
@@ -142,9 +155,7 @@ void MemoryDatabase::settle_one(const ClaimRow& claim, Seq seq, const Odd* odd) 
     case Verdict::dead: ++counters["dead_lettered"]; return bury(claim, seq, odd->reason);
     case Verdict::nacked:
       return retry(claim.lease.group, {0, claim.lease.stream, seq, seq, delivery, now() + odd->delay, odd->reason});
-    case Verdict::unseen:
-      return retry(claim.lease.group,
-                   {0, claim.lease.stream, seq, seq, delivery - 1, now(), delivery > 1 ? claim.lease.reason : ""});
+    case Verdict::unseen: return;  // give_back()
   }
 }
 

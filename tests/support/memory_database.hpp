@@ -60,6 +60,7 @@ class MemoryDatabase {
   void append(const driver::Append& append, driver::Completion& answer);
   Seq append_row(StreamRow& stream, MessageRow row);
   bool settle(const driver::Settle& settle);
+  void give_back(const ClaimRow& claim, const std::vector<Seq>& unseen);
   void settle_one(const ClaimRow& claim, Seq seq, const driver::Odd* odd);
   void bury(const ClaimRow& claim, Seq seq, const std::string& reason);
   void finish(const ClaimRow& claim, Seq seq);
