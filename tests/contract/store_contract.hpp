@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The contract of every Store. A driver takes part with one line,
+//
+//   VTX_STORE_CONTRACT(Memory, memory_under_test());
+//
+// and links the object library vtx_store_contract. What a driver cannot do it declares, and the suite then asserts
+// the documented refusal.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <ostream>
+
+#include "contract/store_session.hpp"
+
+namespace vtx::test {
+
+/// One fresh database, made for one test and removed after it.
+class StorePlace {
+ public:
+  virtual ~StorePlace() = default;
+  virtual driver::Endpoint endpoint() const = 0;
+  /// Another Store on the same database, as another process would have; not started.
+  virtual std::unique_ptr<driver::Store> open() = 0;
+  /// Lets time pass for the database: moves its clock, or sleeps.
+  virtual void advance(Ms by) = 0;
+};
+
+struct StoreUnderTest {
+  std::string name;
+  std::function<std::unique_ptr<StorePlace>()> make;
+  /// A holder whose session ended is reported dead by the next Beat of another. Otherwise the lease has to pass.
+  bool sees_endings = true;
+};
+
+inline void PrintTo(const StoreUnderTest& store, std::ostream* out) { *out << store.name; }
+
+class StoreContract : public testing::TestWithParam<StoreUnderTest> {
+ protected:
+  void SetUp() override { place_ = GetParam().make(); }
+
+  std::unique_ptr<StoreSession> open(bool create = true) {
+    return std::make_unique<StoreSession>(place_->open(), place_->endpoint(), create);
+  }
+  StorePlace& place() { return *place_; }
+
+ private:
+  std::unique_ptr<StorePlace> place_;
+};
+
+/// The usual scene: one session with a queue "q", its stream, a group "g" and a holder.
+class StoreQueueContract : public StoreContract {
+ protected:
+  void SetUp() override {
+    StoreContract::SetUp();
+    a_ = open();
+    queue_ = a_->queue("q");
+    stream_ = a_->stream(queue_);
+    group_ = a_->group(queue_);
+    holder_ = a_->holder();
+  }
+  /// Claims by the scene's group and holder.
+  Completion claim(u32 messages = driver::kMaxBatch, bool alone = false) {
+    return a_->claim(group_, holder_, messages, alone);
+  }
+  /// Claims a message that was delivered before; it must be there.
+  Completion claim_again() {
+    Completion got = claim(driver::kMaxBatch, true);
+    EXPECT_TRUE(got.claim);
+    if (!got.claim) got.claim.emplace();
+    return got;
+  }
+
+  std::unique_ptr<StoreSession> a_;
+  Id queue_ = 0;
+  Id stream_ = 0;
+  Id group_ = 0;
+  Id holder_ = 0;
+};
+
+}  // namespace vtx::test
+
+/// Runs the whole contract on a StoreUnderTest. Once a test program and name.
+#define VTX_STORE_CONTRACT(name, under_test)                                    \
+  INSTANTIATE_TEST_SUITE_P(name, StoreContract, ::testing::Values(under_test)); \
+  INSTANTIATE_TEST_SUITE_P(name, StoreQueueContract, ::testing::Values(under_test))

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The commit of the in-memory store: appends and settlements in one transaction that a repetition does not repeat.
+#include <algorithm>
+#include <array>
+
+#include "support/memory_database.hpp"
+
+namespace vtx::test {
+
+using driver::Append;
+using driver::Commit;
+using driver::Completion;
+using driver::Odd;
+using driver::Settle;
+using driver::Verdict;
+
+namespace {
+
+constexpr std::size_t kRememberedAnswers = 1024;  // of one producer; an engine has far fewer commits on their way
+
+/// The properties without the lines that an earlier dead-lettering added.
+std::string without_dead_lines(const std::string& properties) {
+  std::string kept;
+  for (std::size_t at = 0; at < properties.size();) {
+    const std::size_t end = std::min(properties.find('\n', at), properties.size() - 1) + 1;
+    const std::string_view line(properties.data() + at, end - at);
+    if (!line.starts_with("Dead-")) kept += line;
+    at = end;
+  }
+  return kept;
+}
+
+/// A reason as one property line can carry it.
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+}  // namespace
+
+/// Whatever is wrong is found before anything is done: a commit is whole or not at all.
+Status MemoryDatabase::check(const Commit& commit) const {
+  for (const Append& append : commit.appends) {
+    if (!tables_.streams.contains(append.stream)) return Status(Code::not_found, "No such stream.");
+    if (append.only_if >= static_cast<int>(commit.settles.size()))
+      return Status(Code::invalid, "only_if names no settlement of this commit.");
+    if (append.messages.size() > driver::kMaxBatch) return Status(Code::invalid, "Too many messages in one append.");
+    std::size_t bytes = 0;
+    for (const driver::Message& message : append.messages) {
+      if (message.delay > Ms::zero()) return Status(Code::unsupported, "Delayed messages are not supported yet.");
+      bytes += message.body.size();
+    }
+    if (bytes > driver::kMaxBatchBytes && append.messages.size() > 1)
+      return Status(Code::invalid, "Too many bytes in one append.");
+  }
+  return {};
+}
+
+Completion MemoryDatabase::run(const Commit& commit) {
+  Completion answer;
+  answer.status = check(commit);
+  if (!answer.status.ok()) return answer;
+  ProducerRow* producer = commit.counter == 0 ? nullptr : &tables_.producers[commit.producer];
+  if (producer && commit.counter <= producer->counter) {
+    const auto fenced = producer->fenced.find(commit.counter);
+    if (fenced != producer->fenced.end()) answer.fenced = fenced->second;
+    return answer;
+  }
+  for (u32 i = 0; i < commit.settles.size(); ++i)
+    if (!settle(commit.settles[i])) answer.fenced.push_back(i);
+  for (const Append& part : commit.appends) {
+    const auto condition = static_cast<u32>(part.only_if);
+    if (part.only_if >= 0 && std::ranges::find(answer.fenced, condition) != answer.fenced.end()) continue;
+    append(part, answer);
+  }
+  if (producer) {
+    producer->counter = commit.counter;
+    if (!answer.fenced.empty()) producer->fenced[commit.counter] = answer.fenced;
+    if (producer->fenced.size() > kRememberedAnswers) producer->fenced.erase(producer->fenced.begin());
+  }
+  return answer;
+}
+
+void MemoryDatabase::append(const Append& append, Completion& answer) {
+  StreamRow& stream = tables_.streams.at(append.stream);
+  for (const driver::Message& message : append.messages) {
+    if (!append.origin.empty()) {
+      Seq& mark = tables_.marks[append.origin];
+      if (message.origin <= mark) continue;
+      mark = message.origin;
+    }
+    MessageRow row{{message.body.begin(), message.body.end()}, message.frames, std::string(message.properties), {}, {}};
+    if (message.ttl > Ms::zero()) row.expires = std::max(now(), stream.newest) + message.ttl;
+    append_row(stream, std::move(row));
+  }
+  answer.head = stream.head;
+  if (!append.messages.empty()) ring(stream.queue);
+}
+
+Seq MemoryDatabase::append_row(StreamRow& stream, MessageRow row) {
+  row.stored = stream.newest = std::max(now(), stream.newest);
+  stream.messages[++stream.head] = std::make_shared<const MessageRow>(std::move(row));
+  return stream.head;
+}
+
+/// @return false when the claim is closed or unknown: fenced
+bool MemoryDatabase::settle(const Settle& settle) {
+  const auto found = tables_.claims.find(settle.claim);
+  if (found == tables_.claims.end() || found->second.lease.group != settle.group) return false;
+  ClaimRow& claim = found->second;
+  std::map<u32, const Odd*> odds;
+  for (const Odd& odd : settle.odd) odds[odd.offset] = &odd;
+  const ClaimRow before = claim;
+  claim.done.resize((claim.size() + 63) / 64);
+  std::vector<Seq> unseen;
+  bool closed = true;
+  for (u32 i = 0; i < claim.size(); ++i) {
+    const bool wished = i / 64 < settle.done.size() && (settle.done[i / 64] >> i % 64 & 1);
+    if (wished && !before.is_done(i)) {
+      claim.done[i / 64] |= u64{1} << i % 64;
+      const auto odd = odds.find(i);
+      settle_one(before, claim.lease.first + i, odd == odds.end() ? nullptr : odd->second);
+      if (odd != odds.end() && odd->second->verdict == Verdict::unseen) unseen.push_back(claim.lease.first + i);
+    }
+    closed = closed && claim.is_done(i);
+  }
+  give_back(before, unseen);
+  if (closed) tables_.claims.erase(found);
+  return true;
+}
+
+/// Neighbours go back as one range, so that they can be leased as one again.
+void MemoryDatabase::give_back(const ClaimRow& claim, const std::vector<Seq>& unseen) {
+  for (std::size_t i = 0; i < unseen.size();) {
+    const std::size_t begin = i++;
+    while (i < unseen.size() && unseen[i] == unseen[i - 1] + 1) ++i;
+    retry(claim.lease.group,
+          {0, claim.lease.stream, unseen[begin], unseen[i - 1], claim.lease.delivery - 1, now(), claim.lease.reason});
+  }
+}
+
+void MemoryDatabase::settle_one(const ClaimRow& claim, Seq seq, const Odd* odd) {
+  const Id queue = tables_.groups.at(claim.lease.group).queue;
+  auto& counters = tables_.queues.at(queue).counters;
+  const u32 delivery = claim.lease.delivery;
+  // Consumers of a dead-letter queue never dead-letter further: for them it is a nack.
+  const bool in_dead_queue = is_dead_queue(tables_.queues.at(queue).name);
+  const Verdict verdict =
+      odd && odd->verdict == Verdict::dead && in_dead_queue ? Verdict::nacked : (odd ? odd->verdict : Verdict{});
+  if (!odd) return finish(claim, seq);
+  switch (verdict) {
+    case Verdict::filtered: ++counters["filtered"]; return finish(claim, seq);
+    case Verdict::expired: ++counters["expired"]; return finish(claim, seq);
+    case Verdict::dead: ++counters["dead_lettered"]; return bury(claim, seq, odd->reason);
+    case Verdict::nacked:
+      return retry(claim.lease.group, {0, claim.lease.stream, seq, seq, delivery, now() + odd->delay, odd->reason});
+    case Verdict::unseen: return;  // give_back()
+  }
+}
+
+/// Copies the message to the dead-letter queue, with what a person needs to know about its end.
+void MemoryDatabase::bury(const ClaimRow& claim, Seq seq, const std::string& reason) {
+  const StreamRow& stream = tables_.streams.at(claim.lease.stream);
+  const auto found = stream.messages.find(seq);
+  if (found == stream.messages.end()) return;
+  const GroupRow& group = tables_.groups.at(claim.lease.group);
+  const QueueRow& queue = tables_.queues.at(group.queue);
+  MessageRow row = *found->second;
+  row.expires = {};  // a dead letter stays until someone looks at it
+  // One that dies again after a requeue keeps the sequence it had in its own queue.
+  const std::string sequence = stream.dead_letters ? property_of(row.properties, "Dead-Sequence") : std::to_string(seq);
+  row.properties = without_dead_lines(row.properties) + "Dead-Group: " + group.name +
+                   "\nDead-Reason: " + one_line(reason) + "\nDead-Queue: " + queue.name +
+                   "\nDead-Sequence: " + sequence + "\nDead-Deliveries: " + std::to_string(claim.lease.delivery) + "\n";
+  StreamRow& dead = dead_stream_of(queue);
+  append_row(dead, std::move(row));
+  ring(dead.queue);
+  finish(claim, seq);
+}
+
+/// The message is settled for the claim's group. Only in a dead-letter stream does that remove it here; elsewhere
+/// retention does, when every group is done with it.
+void MemoryDatabase::finish(const ClaimRow& claim, Seq seq) {
+  StreamRow& stream = tables_.streams.at(claim.lease.stream);
+  if (!stream.dead_letters) return;
+  stream.messages.erase(seq);
+  stream.requeued.erase(seq);
+}
+
+}  // namespace vtx::test

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The database behind MemoryStore, shared by several of them as a file is shared by several processes. Every
+// operation is one function that runs whole under the mutex: read it as the meaning of operations.hpp.
+#pragma once
+
+#include <functional>
+#include <mutex>
+
+#include "support/memory_tables.hpp"
+#include "vtx/driver/clock.hpp"
+
+namespace vtx::test {
+
+/// How the database reaches one attached store. Guarded by the database's mutex.
+struct Attachment {
+  std::function<void()> wake;     ///< makes the store's descriptor readable
+  std::set<std::string> changed;  ///< queues with news since the store looked last
+  std::set<Id> holders;           ///< that the store's session brought forth
+  bool cut = false;               ///< the session was ended from outside (power loss)
+};
+
+/// Thread-safe.
+class MemoryDatabase {
+ public:
+  explicit MemoryDatabase(const driver::Clock& clock = driver::system_clock()) : clock_(clock) {}
+
+  /// Keeps a copy of everything at each synced commit, for lose_power(). Costs time with large queues.
+  void remember_synced();
+  /// Goes back to the newest synced commit and cuts every session.
+  void lose_power();
+
+  /// @return not_found when nobody created the database yet and `create` is false
+  Status attach(Attachment& store, bool create);
+  /// Ends the store's session; with `ends_holders` as a clean stop does, else as a cut connection.
+  void detach(Attachment& store, bool ends_holders);
+  /// Runs one operation to its end.
+  driver::Completion run(Attachment& store, const driver::Operation& operation);
+  /// Hands over what changed for the store since the last call, and whether its session was cut.
+  std::set<std::string> take_changed(Attachment& store, bool& cut);
+
+ private:
+  // One function an operation; the mutex is held.
+  driver::Completion run(const driver::Commit& commit);
+  driver::Completion run(const driver::OpenQueue& open);
+  driver::Completion run(const driver::OpenStream& open);
+  driver::Completion run(const driver::OpenGroup& open);
+  driver::Completion run(const driver::Hold& hold);
+  driver::Completion run(const driver::ClaimNext& wish);
+  driver::Completion run(const driver::Read& read);
+  driver::Completion run(const driver::Beat& beat);
+  driver::Completion run(const driver::TakeOver& take);
+  driver::Completion run(const driver::Tend& tend);
+  driver::Completion run(const driver::Steer& steer);
+  driver::Completion run(const driver::Inspect& inspect);
+  driver::Completion run(const driver::Check& check);
+
+  // memory_commit.cpp
+  Status check(const driver::Commit& commit) const;
+  void append(const driver::Append& append, driver::Completion& answer);
+  Seq append_row(StreamRow& stream, MessageRow row);
+  bool settle(const driver::Settle& settle);
+  void give_back(const ClaimRow& claim, const std::vector<Seq>& unseen);
+  void settle_one(const ClaimRow& claim, Seq seq, const driver::Odd* odd);
+  void bury(const ClaimRow& claim, Seq seq, const std::string& reason);
+  void finish(const ClaimRow& claim, Seq seq);
+
+  // memory_claim.cpp
+  void retry(Id group, RetryRow row);
+  void lease(const driver::ClaimNext& wish, Id stream, Seq from, Seq to, u32 delivery, driver::Completion& answer);
+  bool lease_retry(const driver::ClaimNext& wish, StoreTime now, driver::Completion& answer);
+  bool lease_fresh(const driver::ClaimNext& wish, driver::Completion& answer);
+  void look_ahead(const GroupRow& group, StoreTime now, driver::Completion& answer);
+  bool offered(const GroupRow& group, const StreamRow& stream, Seq seq) const;
+  Seq next_offered(const GroupRow& group, const StreamRow& stream, Seq from, Seq to) const;
+  std::vector<const StreamRow*> streams_of(const GroupRow& group) const;
+  bool lives(Id holder) const;
+
+  // memory_queue.cpp
+  QueueRow* find_queue(const std::string& name);
+  QueueRow& make_queue(const std::string& name, driver::Declaration declared);
+  StreamRow* find_stream(Id queue, const std::string& kind, const std::string& peer, int priority);
+  StreamRow& make_stream(Id queue, const std::string& kind, const std::string& peer, int priority);
+  StreamRow& dead_stream_of(const QueueRow& queue);
+  Seq floor(const GroupRow& group, const StreamRow& stream) const;
+  bool requeue(StreamRow& dead, Seq seq);
+  driver::QueueStats stats(const QueueRow& queue);
+  driver::GroupStats stats(const GroupRow& group) const;
+
+  StoreTime now();
+  void ring(Id queue);
+
+  const driver::Clock& clock_;
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  Tables tables_;
+  std::optional<Tables> synced_;
+  bool created_ = false;
+  Id last_id_ = 0;  // not in Tables: ids are never used again, not even after a loss of power
+  StoreTime newest_{};
+  std::set<Attachment*> attached_;
+  Attachment* caller_ = nullptr;
+};
+
+/// The answer that refuses an operation.
+inline driver::Completion refuse(Code code, std::string text) {
+  driver::Completion answer;
+  answer.status = Status(code, std::move(text));
+  return answer;
+}
+
+/// The value of a property line `name: value`; empty when there is none.
+std::string property_of(const std::string& properties, const std::string& name);
+
+/// True for the names of dead-letter queues.
+inline bool is_dead_queue(const std::string& name) { return name.ends_with(".dead"); }
+
+}  // namespace vtx::test

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The faults of a MemoryStore: what was ordered, and what that means for the operation at hand.
+#include "support/memory_store.hpp"
+
+namespace vtx::test {
+
+namespace {
+
+/// Takes the entry that is due out of `countdown` and brings the others one nearer.
+template <class T>
+std::optional<T> count_down(std::map<u32, T>& countdown) {
+  std::optional<T> due;
+  std::map<u32, T> rest;
+  for (auto& [left, what] : countdown) {
+    if (left <= 1)
+      due = std::move(what);
+    else
+      rest.emplace(left - 1, std::move(what));
+  }
+  countdown = std::move(rest);
+  return due;
+}
+
+bool writes(const driver::Operation& operation) {
+  return !std::holds_alternative<driver::Read>(operation) && !std::holds_alternative<driver::Inspect>(operation) &&
+         !std::holds_alternative<driver::Beat>(operation) && !std::holds_alternative<driver::Check>(operation);
+}
+
+}  // namespace
+
+void MemoryFaults::fail_kind(std::size_t kind, u32 nth, Status status) {
+  const std::lock_guard lock(mutex_);
+  failing_[kind][nth] = std::move(status);
+}
+
+void MemoryFaults::lose_answer(u32 nth, bool applied) {
+  const std::lock_guard lock(mutex_);
+  losing_[nth] = applied;
+}
+
+void MemoryFaults::lose_session() {
+  const std::lock_guard lock(mutex_);
+  lost_session_ = true;
+  if (wake_) wake_();
+}
+
+void MemoryFaults::refuse_start(Status status) {
+  const std::lock_guard lock(mutex_);
+  start_ = std::move(status);
+}
+
+void MemoryFaults::lose_openings(u32 count) {
+  const std::lock_guard lock(mutex_);
+  lost_openings_ = count;
+}
+
+void MemoryFaults::set_full(bool full) {
+  const std::lock_guard lock(mutex_);
+  full_ = full;
+}
+
+void MemoryFaults::shuffle(u64 seed) {
+  const std::lock_guard lock(mutex_);
+  seed_ = seed;
+}
+
+MemoryFaults::Doom MemoryFaults::judge(const driver::Operation& operation) {
+  const std::lock_guard lock(mutex_);
+  Doom doom;
+  if (std::holds_alternative<driver::Commit>(operation)) doom.loses_answer = count_down(losing_);
+  doom.fails = count_down(failing_[operation.index()]);
+  if (!doom.fails && full_ && writes(operation))
+    doom.fails = Status(Code::no_space, "The memory database is full: free space.");
+  return doom;
+}
+
+Status MemoryFaults::judge_start() {
+  const std::lock_guard lock(mutex_);
+  lost_session_ = false;
+  return start_;
+}
+
+bool MemoryFaults::take_lost_opening() {
+  const std::lock_guard lock(mutex_);
+  if (lost_openings_ == 0) return false;
+  --lost_openings_;
+  return true;
+}
+
+bool MemoryFaults::take_lost_session() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(lost_session_, false);
+}
+
+u64 MemoryFaults::shuffle_seed() const {
+  const std::lock_guard lock(mutex_);
+  return seed_;
+}
+
+void MemoryFaults::set_wake(std::function<void()> wake) {
+  const std::lock_guard lock(mutex_);
+  wake_ = std::move(wake);
+}
+
+}  // namespace vtx::test

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Queues, streams and groups of the in-memory store: opening, retention, an operator's hand, statistics.
+#include <algorithm>
+
+#include "support/memory_database.hpp"
+
+namespace vtx::test {
+
+using driver::Completion;
+using driver::OpenGroup;
+using driver::OpenQueue;
+using driver::OpenStream;
+using driver::Steer;
+using driver::Tend;
+using driver::Verb;
+
+namespace {
+
+constexpr u64 kRetiredAtOnce = 4096;
+
+u64 count_between(const StreamRow& stream, Seq from, Seq to) {
+  u64 count = 0;
+  for (auto it = stream.messages.lower_bound(from); it != stream.messages.end() && it->first <= to; ++it) ++count;
+  return count;
+}
+
+}  // namespace
+
+std::string property_of(const std::string& properties, const std::string& name) {
+  const std::string lines = "\n" + properties;
+  const std::size_t at = lines.find("\n" + name + ": ");
+  if (at == std::string::npos) return {};
+  const std::size_t begin = at + name.size() + 3;
+  return lines.substr(begin, lines.find('\n', begin) - begin);
+}
+
+QueueRow* MemoryDatabase::find_queue(const std::string& name) {
+  for (auto& [id, queue] : tables_.queues)
+    if (queue.name == name) return &queue;
+  return nullptr;
+}
+
+QueueRow& MemoryDatabase::make_queue(const std::string& name, driver::Declaration declared) {
+  const Id id = ++last_id_;
+  return tables_.queues[id] = {id, name, std::move(declared), {}};
+}
+
+StreamRow* MemoryDatabase::find_stream(Id queue, const std::string& kind, const std::string& peer, int priority) {
+  for (auto& [id, stream] : tables_.streams)
+    if (stream.queue == queue && stream.kind == kind && stream.peer == peer && stream.priority == priority)
+      return &stream;
+  return nullptr;
+}
+
+StreamRow& MemoryDatabase::make_stream(Id queue, const std::string& kind, const std::string& peer, int priority) {
+  StreamRow stream;
+  stream.id = ++last_id_;
+  stream.queue = queue;
+  stream.kind = kind;
+  stream.peer = peer;
+  stream.priority = priority;
+  stream.dead_letters = kind == "main" && is_dead_queue(tables_.queues.at(queue).name);
+  return tables_.streams[stream.id] = std::move(stream);
+}
+
+/// Where the queue's dead letters go, made when the first one comes.
+StreamRow& MemoryDatabase::dead_stream_of(const QueueRow& queue) {
+  const std::string name = queue.name + ".dead";
+  QueueRow* dead = find_queue(name);
+  if (!dead) dead = &make_queue(name, {"consumed", ""});
+  StreamRow* stream = find_stream(dead->id, "main", "", 0);
+  return stream ? *stream : make_stream(dead->id, "main", "", 0);
+}
+
+Completion MemoryDatabase::run(const OpenQueue& open) {
+  QueueRow* queue = find_queue(open.queue);
+  const bool known = queue != nullptr;
+  if (!known) {
+    if (!open.create) return refuse(Code::not_found, "There is no queue '" + open.queue + "'.");
+    queue = &make_queue(open.queue, open.defaults);
+  }
+  driver::Declaration wished = queue->declared;
+  if (open.retain) wished.retain = *open.retain;
+  if (open.limit) wished.limit = *open.limit;
+  if (known && wished != queue->declared && !open.change)
+    return refuse(Code::mismatch,
+                  "Queue '" + open.queue + "' was declared with retain=" + queue->declared.retain + ".");
+  queue->declared = wished;
+  Completion answer;
+  answer.id = queue->id;
+  answer.declared = queue->declared;
+  return answer;
+}
+
+Completion MemoryDatabase::run(const OpenStream& open) {
+  if (!tables_.queues.contains(open.queue)) return refuse(Code::not_found, "No such queue.");
+  const StreamRow* stream = find_stream(open.queue, open.kind, open.peer, open.priority);
+  if (!stream) stream = &make_stream(open.queue, open.kind, open.peer, open.priority);
+  Completion answer;
+  answer.id = stream->id;
+  answer.head = stream->head;
+  answer.tail = stream->tail();
+  return answer;
+}
+
+Completion MemoryDatabase::run(const OpenGroup& open) {
+  if (!tables_.queues.contains(open.queue)) return refuse(Code::not_found, "No such queue.");
+  const auto same = [&](const auto& entry) {
+    const GroupRow& row = entry.second;
+    return row.queue == open.queue && row.kind == open.kind && row.peer == open.peer && row.name == open.name;
+  };
+  auto found = std::ranges::find_if(tables_.groups, same);
+  if (found == tables_.groups.end()) {
+    if (!open.from.empty() && open.from != "oldest")
+      return refuse(Code::unsupported, "from=" + open.from + " is not supported yet.");
+    GroupRow row;
+    row.id = ++last_id_;
+    row.queue = open.queue;
+    row.kind = open.kind;
+    row.peer = open.peer;
+    row.name = open.name;
+    row.max_deliveries = open.default_max_deliveries;
+    for (const StreamRow* stream : streams_of(row)) row.next[stream->id] = stream->tail();
+    found = tables_.groups.emplace(row.id, std::move(row)).first;
+  }
+  GroupRow& group = found->second;
+  if (open.max_deliveries) group.max_deliveries = *open.max_deliveries;
+  if (!open.filter.empty()) group.filter = open.filter;
+  Completion answer;
+  answer.id = group.id;
+  answer.max_deliveries = group.max_deliveries;
+  answer.filter = group.filter;
+  return answer;
+}
+
+/// The least sequence that the group may still need: what is below may go, as far as this group is concerned.
+Seq MemoryDatabase::floor(const GroupRow& group, const StreamRow& stream) const {
+  Seq least = group.next_of(stream.id);
+  for (const auto& [id, claim] : tables_.claims) {
+    if (claim.lease.group != group.id || claim.lease.stream != stream.id) continue;
+    std::size_t offset = 0;
+    while (claim.is_done(offset)) ++offset;
+    least = std::min(least, claim.lease.first + offset);
+  }
+  for (const auto& [key, row] : group.retries)
+    if (row.stream == stream.id) least = std::min(least, row.first);
+  return least;
+}
+
+Completion MemoryDatabase::run(const Tend& tend) {
+  const QueueRow* queue = find_queue(tend.queue);
+  if (!queue) return refuse(Code::not_found, "There is no queue '" + tend.queue + "'.");
+  Completion answer;
+  if (queue->declared.retain != "consumed" || is_dead_queue(queue->name)) return answer;
+  for (auto& [id, stream] : tables_.streams) {
+    if (stream.queue != queue->id) continue;
+    std::optional<Seq> least;
+    for (const auto& [group_id, group] : tables_.groups)
+      if (group.queue == queue->id && group.kind == stream.kind && group.peer == stream.peer)
+        least = std::min(least.value_or(floor(group, stream)), floor(group, stream));
+    while (least && !stream.messages.empty() && stream.tail() < *least) {
+      if (answer.count == kRetiredAtOnce) {
+        answer.more = true;
+        return answer;
+      }
+      stream.messages.erase(stream.messages.begin());
+      ++answer.count;
+    }
+  }
+  return answer;
+}
+
+/// Gives a dead letter back to the group it died in. @return false when that group is gone
+bool MemoryDatabase::requeue(StreamRow& dead, Seq seq) {
+  const std::string& properties = dead.messages.at(seq)->properties;
+  const QueueRow* queue = find_queue(property_of(properties, "Dead-Queue"));
+  const std::string name = property_of(properties, "Dead-Group");
+  for (auto& [id, group] : tables_.groups) {
+    if (!queue || group.queue != queue->id || group.name != name) continue;
+    dead.requeued.insert(seq);
+    retry(id, {0, dead.id, seq, seq, 0, now(), {}});
+    return true;
+  }
+  return false;
+}
+
+Completion MemoryDatabase::run(const Steer& steer) {
+  if (steer.verb != Verb::dead_requeue && steer.verb != Verb::dead_drop)
+    return refuse(Code::unsupported, "This intervention is not supported yet.");
+  const QueueRow* dead_queue = find_queue(steer.queue + ".dead");
+  StreamRow* dead = dead_queue ? find_stream(dead_queue->id, "main", "", 0) : nullptr;
+  QueueRow* queue = find_queue(steer.queue);
+  if (!queue) return refuse(Code::not_found, "There is no queue '" + steer.queue + "'.");
+  std::vector<Seq> meant;
+  if (dead)
+    for (const auto& [seq, row] : dead->messages)
+      if ((steer.seq == 0 || steer.seq == seq) && !dead->requeued.contains(seq) &&
+          (steer.group.empty() || steer.group == property_of(row->properties, "Dead-Group")))
+        meant.push_back(seq);
+  if (meant.empty() && steer.seq != 0) return refuse(Code::not_found, "There is no such dead letter.");
+  Completion answer;
+  for (const Seq seq : meant) {
+    if (steer.verb == Verb::dead_requeue) {
+      answer.count += requeue(*dead, seq) ? 1 : 0;
+    } else {
+      dead->messages.erase(seq);
+      ++queue->counters["skipped"];
+      ++answer.count;
+    }
+  }
+  return answer;
+}
+
+driver::GroupStats MemoryDatabase::stats(const GroupRow& group) const {
+  driver::GroupStats stats{group.name, 0, 0, 0};
+  u64 fresh = 0;
+  for (const StreamRow* stream : streams_of(group))
+    for (auto it = stream->messages.lower_bound(group.next_of(stream->id)); it != stream->messages.end(); ++it)
+      fresh += offered(group, *stream, it->first) ? 1 : 0;
+  for (const auto& [id, claim] : tables_.claims) {
+    if (claim.lease.group != group.id) continue;
+    for (std::size_t i = 0; i < claim.size(); ++i)
+      if (!claim.is_done(i) && tables_.streams.at(claim.lease.stream).messages.contains(claim.lease.first + i))
+        ++stats.claimed;
+  }
+  for (const auto& [key, row] : group.retries)
+    stats.retrying += count_between(tables_.streams.at(row.stream), row.first, row.last);
+  stats.depth = fresh + stats.claimed + stats.retrying;
+  return stats;
+}
+
+driver::QueueStats MemoryDatabase::stats(const QueueRow& queue) {
+  driver::QueueStats stats;
+  stats.name = queue.name;
+  stats.declared = queue.declared;
+  stats.tail = 1;
+  for (const auto& [id, stream] : tables_.streams) {
+    if (stream.queue != queue.id) continue;
+    stats.messages += stream.messages.size();
+    for (const auto& [seq, row] : stream.messages) stats.bytes += row->body.size();
+    if (stream.kind != "main" || stream.priority != 0) continue;
+    stats.head = stream.head;
+    stats.tail = stream.tail();
+  }
+  for (const auto& [id, group] : tables_.groups)
+    if (group.queue == queue.id) stats.groups.push_back(this->stats(group));
+  stats.counters.assign(queue.counters.begin(), queue.counters.end());
+  const QueueRow* dead_queue = find_queue(queue.name + ".dead");
+  const StreamRow* dead = dead_queue ? find_stream(dead_queue->id, "main", "", 0) : nullptr;
+  if (dead) stats.dead = dead->messages.size() - dead->requeued.size();
+  return stats;
+}
+
+Completion MemoryDatabase::run(const driver::Inspect& inspect) {
+  Completion answer;
+  for (const auto& [id, queue] : tables_.queues)
+    if (inspect.queue.empty() || inspect.queue == queue.name) answer.queues.push_back(stats(queue));
+  if (!inspect.queue.empty() && answer.queues.empty())
+    return refuse(Code::not_found, "There is no queue '" + inspect.queue + "'.");
+  std::ranges::sort(answer.queues, {}, &driver::QueueStats::name);
+  return answer;
+}
+
+Completion MemoryDatabase::run(const driver::Check&) {
+  Completion answer;
+  answer.findings.push_back({driver::Finding::Level::ok, "memory", "All is in memory.", ""});
+  return answer;
+}
+
+}  // namespace vtx::test
