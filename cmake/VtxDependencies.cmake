@@ -1,32 +1,50 @@
-# Finds what the project stands on; a missing library is named with the Debian package that brings it.
+# SPDX-License-Identifier: MPL-2.0
+#
+# Finds what the project stands on, and downloads nothing: a missing library is named with the Debian package that brings it.
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
+# vtx_missing(what package option): `option`, when not empty, is what to switch off to do without it.
+function(vtx_missing what package option)
+  set(without "")
+  if(option)
+    set(without ", or do without: cmake -D${option}=OFF")
+  endif()
+  message(FATAL_ERROR "VTX needs ${what}: apt install ${package} (or run scripts/bootstrap)${without}")
+endfunction()
+
+# vtx_need_pkg(target module package [option]): a pkg-config module as PkgConfig::target.
 macro(vtx_need_pkg target module package)
-  pkg_check_modules(${target} IMPORTED_TARGET ${module})
+  pkg_check_modules(${target} QUIET IMPORTED_TARGET ${module})
   if(NOT ${target}_FOUND)
-    message(FATAL_ERROR "VTX needs ${module}: apt install ${package} (or run scripts/bootstrap)")
+    vtx_missing(${module} ${package} "${ARGN}")
   endif()
 endmacro()
 
+# vtx_need_package(name package [option]): a find_package() package.
 macro(vtx_need_package name package)
-  find_package(${name} ${ARGN} QUIET)
+  find_package(${name} QUIET)
   if(NOT ${name}_FOUND)
-    message(FATAL_ERROR "VTX needs ${name}: apt install ${package} (or run scripts/bootstrap)")
+    vtx_missing(${name} ${package} "${ARGN}")
   endif()
 endmacro()
 
-vtx_need_pkg(ZMQ libzmq libzmq3-dev)
+vtx_need_pkg(ZMQ libzmq>=4.3 libzmq3-dev)
 vtx_need_package(tl-expected libexpected-dev)
 vtx_need_package(fmt libfmt-dev)
 vtx_need_package(nlohmann_json nlohmann-json3-dev)
 if(VTX_WITH_SQLITE)
-  vtx_need_pkg(SQLITE sqlite3 libsqlite3-dev)
+  vtx_need_pkg(SQLITE sqlite3 libsqlite3-dev VTX_WITH_SQLITE)
 endif()
 if(VTX_BUILD_CLI)
-  vtx_need_package(CLI11 libcli11-dev)
+  vtx_need_package(CLI11 libcli11-dev VTX_BUILD_CLI)
 endif()
 if(VTX_BUILD_TESTS)
-  vtx_need_package(GTest libgtest-dev)
+  vtx_need_package(GTest "libgtest-dev libgmock-dev" VTX_BUILD_TESTS)
+endif()
+
+# ThreadSanitizer sees nothing of what an uninstrumented libzmq orders, and would report every message that passes through it.
+if(VTX_SANITIZE MATCHES "thread" AND NOT ZMQ_LIBRARY_DIRS MATCHES "libzmq-tsan")
+  message(FATAL_ERROR "The tsan preset needs a libzmq built for it: scripts/bootstrap --tsan")
 endif()
