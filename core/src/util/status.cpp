@@ -21,6 +21,7 @@ int to_errno(Code code) noexcept {
     case Code::no_scheme: return EPROTONOSUPPORT;
     case Code::newer_schema: return EPROTO;
     case Code::corrupt: return EILSEQ;
+    case Code::native:
     case Code::internal: return EFAULT;
   }
   return EFAULT;

@@ -141,6 +141,7 @@ struct ClaimNext {
   Id holder = 0;
   Limit limit;
   bool alone = false;  ///< the holder has nothing else of this group in hands: may get a redelivered message
+  bool uncounted = false;  ///< this delivery does not count: claim.delivery is that of the one before (0 for a fresh message)
 };
 
 /// Reads without leasing. Answers messages, head, tail.

@@ -32,6 +32,7 @@ enum class Code {
   no_scheme,     ///< no driver for this scheme: register one, or mend the URI (EPROTONOSUPPORT)
   newer_schema,  ///< written by a newer VTX: upgrade this library (EPROTO)
   corrupt,       ///< not a database, or damaged: restore or repair (EILSEQ)
+  native,        ///< what Status::native() says, an errno of libzmq or the system
   internal,      ///< a defect of ours (EFAULT)
 };
 

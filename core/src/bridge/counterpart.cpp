@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "bridge/counterpart.hpp"
+
+#include <cerrno>
+
+#include "bridge/reaper.hpp"
+
+namespace vtx {
+
+Counterpart::Counterpart(void* socket, std::string address) : socket_(socket), address_(std::move(address)) {}
+
+Counterpart::~Counterpart() { zmq_close(socket_); }
+
+Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int type) {
+  void* socket = zmq_socket(zmq_context, type);
+  if (socket == nullptr) {
+    const int error = errno;
+    return fail(error == ETERM ? Code::lost : Code::no_space,
+                error == ETERM ? "the ZeroMQ context was terminated"
+                               : "no socket for the link: raise ZMQ_MAX_SOCKETS or the descriptor limit",
+                error);
+  }
+  std::unique_ptr<Counterpart> counterpart(new Counterpart(socket, unique_inproc("link")));
+  // inproc adds both sides' marks: with 1 here the application's own mark decides. Nothing of ours may linger.
+  const int one = 1;
+  const int none = 0;
+  std::size_t size = sizeof counterpart->fd_;
+  if (zmq_setsockopt(socket, ZMQ_SNDHWM, &one, sizeof one) != 0 ||
+      zmq_setsockopt(socket, ZMQ_RCVHWM, &one, sizeof one) != 0 ||
+      zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none) != 0 ||
+      zmq_bind(socket, counterpart->address_.c_str()) != 0 ||
+      zmq_getsockopt(socket, ZMQ_FD, &counterpart->fd_, &size) != 0) {
+    return fail(Code::internal, std::string("cannot set up the link's inproc socket: ") + zmq_strerror(errno), errno);
+  }
+  return counterpart;
+}
+
+Status Counterpart::join(void* application_socket) {
+  if (zmq_connect(application_socket, address_.c_str()) != 0) {
+    return Status(Code::internal, std::string("cannot join the socket to its link: ") + zmq_strerror(errno), errno);
+  }
+  refresh();
+  int events = 0;
+  std::size_t size = sizeof events;
+  (void)zmq_getsockopt(application_socket, ZMQ_EVENTS, &events, &size);
+  return {};
+}
+
+Counterpart::Io Counterpart::failed() {
+  if (errno == EAGAIN || errno == EINTR) return Io::would_block;
+  terminated_ = true;
+  writable_ = false;
+  return Io::terminated;
+}
+
+Counterpart::Io Counterpart::send(zmq_msg_t* frame, bool more) {
+  if (zmq_msg_send(frame, socket_, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0) return Io::done;
+  return failed();
+}
+
+Counterpart::Io Counterpart::receive(zmq_msg_t* frame, bool* more) {
+  if (zmq_msg_recv(frame, socket_, ZMQ_DONTWAIT) < 0) return failed();
+  *more = zmq_msg_more(frame) != 0;
+  return Io::done;
+}
+
+void Counterpart::refresh() {
+  int events = 0;
+  std::size_t size = sizeof events;
+  if (zmq_getsockopt(socket_, ZMQ_EVENTS, &events, &size) != 0) {
+    if (errno == ETERM) terminated_ = true;
+    events = 0;
+  }
+  writable_ = (events & ZMQ_POLLOUT) != 0;
+  readable_ = (events & ZMQ_POLLIN) != 0;
+}
+
+}  // namespace vtx

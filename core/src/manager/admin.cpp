@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "manager/admin.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace vtx {
+
+using namespace driver;
+using nlohmann::json;
+
+namespace {
+
+constexpr u64 kListAtMost = 1000;
+constexpr std::size_t kPreviewBytes = 120;
+
+/// One command on its way: where it goes, and its words.
+struct Request {
+  StoreInstance& instance;
+  const LinkEndpoint& endpoint;
+  std::vector<std::string> words;
+  Ms timeout;
+
+  Result<Completion> ask(Operation operation, bool create = false) const {
+    return instance.ask(endpoint.address, create, std::move(operation), timeout);
+  }
+  const std::string& queue() const { return endpoint.options.queue; }
+};
+
+json to_json(const QueueStats& queue) {
+  json out{{"name", queue.name},
+           {"retain", queue.declared.retain},
+           {"limit", queue.declared.limit},
+           {"messages", queue.messages},
+           {"bytes", queue.bytes},
+           {"head", queue.head},
+           {"tail", queue.tail},
+           {"dead", queue.dead},
+           {"groups", json::array()},
+           {"counters", json::object()}};
+  for (const GroupStats& group : queue.groups) {
+    out["groups"].push_back(
+        {{"name", group.name}, {"depth", group.depth}, {"claimed", group.claimed}, {"retrying", group.retrying}});
+  }
+  for (const auto& [name, count] : queue.counters) out["counters"][name] = count;
+  return out;
+}
+
+Result<json> show_queues(const Request& request) {
+  auto answer = request.ask(Inspect{});
+  if (!answer) return tl::unexpected<Status>(answer.error());
+  json out{{"queues", json::array()}};
+  for (const QueueStats& queue : answer->queues) out["queues"].push_back(to_json(queue));
+  return out;
+}
+
+Result<json> show_queue(const Request& request) {
+  auto answer = request.ask(Inspect{request.queue()});
+  if (!answer) return tl::unexpected<Status>(answer.error());
+  if (answer->queues.empty())
+    return fail(Code::not_found,
+                fmt::format("there is no queue '{}' in {}", request.queue(), request.endpoint.address.text));
+  return to_json(answer->queues.front());
+}
+
+Result<json> show_findings(Result<Completion> answer) {
+  if (!answer) return tl::unexpected<Status>(answer.error());
+  static constexpr std::array kLevels{"ok", "warning", "error"};
+  json out{{"findings", json::array()}};
+  for (const Finding& finding : answer->findings) {
+    out["findings"].push_back({{"level", kLevels.at(static_cast<std::size_t>(finding.level))},
+                               {"subject", finding.subject},
+                               {"text", finding.text},
+                               {"remedy", finding.remedy}});
+  }
+  return out;
+}
+
+/// The value of a `Name: value` line; empty when there is none.
+std::string property(std::string_view properties, std::string_view name) {
+  while (!properties.empty()) {
+    const std::string_view line = properties.substr(0, properties.find('\n'));
+    if (line.starts_with(name) && line.substr(name.size()).starts_with(": "))
+      return std::string(line.substr(name.size() + 2));
+    properties.remove_prefix(std::min(properties.size(), line.size() + 1));
+  }
+  return {};
+}
+
+/// The beginning of a body as text that any terminal and JSON reader can take.
+std::string preview(std::span<const std::byte> body) {
+  std::string text;
+  for (const std::byte byte : body.first(std::min(body.size(), kPreviewBytes))) {
+    const char c = static_cast<char>(byte);
+    text += c >= ' ' && c <= '~' ? c : '.';
+  }
+  return text;
+}
+
+u64 number(const std::string& text) {
+  u64 value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+json dead_to_json(const Message& message) {
+  return {{"sequence", message.seq},
+          {"group", property(message.properties, "Dead-Group")},
+          {"reason", property(message.properties, "Dead-Reason")},
+          {"deliveries", number(property(message.properties, "Dead-Deliveries"))},
+          {"original_sequence", number(property(message.properties, "Dead-Sequence"))},
+          {"stored", fmt::format("{:%FT%T}Z", message.stored)},
+          {"bytes", message.body.size()},
+          {"frames", message.frames},
+          {"preview", preview(message.body)}};
+}
+
+Result<json> list_dead(const Request& request) {
+  const u64 wanted = request.words.size() > 2 ? number(request.words[2]) : kListAtMost;
+  json out{{"queue", request.queue()}, {"messages", json::array()}};
+  auto known = request.ask(Inspect{request.queue() + ".dead"});
+  if (!known && known.error().code() != Code::not_found) return tl::unexpected<Status>(known.error());
+  if (!known || known->queues.empty()) {
+    auto queue = show_queue(request);
+    return queue ? Result<json>(out) : queue;
+  }
+  OpenQueue open;
+  open.queue = request.queue() + ".dead";
+  open.create = false;
+  auto queue = request.ask(open);
+  if (!queue) return tl::unexpected<Status>(queue.error());
+  auto stream = request.ask(OpenStream{queue->id, "main", {}, 0});
+  if (!stream) return tl::unexpected<Status>(stream.error());
+  Seq from = 1;
+  while (out["messages"].size() < wanted) {
+    auto read = request.ask(
+        Read{stream->id,
+             from,
+             {static_cast<u32>(std::min<u64>(wanted - out["messages"].size(), kMaxBatch)), kMaxBatchBytes}});
+    if (!read) return tl::unexpected<Status>(read.error());
+    if (read->messages.empty()) break;
+    for (const Message& message : read->messages) out["messages"].push_back(dead_to_json(message));
+    from = read->messages.back().seq + 1;
+  }
+  return out;
+}
+
+Result<json> steer_dead(const Request& request, Verb verb) {
+  if (request.words.size() != 3)
+    return fail(Code::invalid, "name the message's sequence in the dead-letter queue, or all");
+  Steer steer;
+  steer.verb = verb;
+  steer.queue = request.queue();
+  steer.seq = request.words[2] == "all" ? 0 : number(request.words[2]);
+  if (steer.seq == 0 && request.words[2] != "all")
+    return fail(Code::invalid, fmt::format("'{}' is no sequence: use a number, or all", request.words[2]));
+  auto answer = request.ask(steer);
+  if (!answer) return tl::unexpected<Status>(answer.error());
+  return json{{"count", answer->count}};
+}
+
+Result<json> run(const Request& request) {
+  const auto& words = request.words;
+  const auto is = [&](std::size_t index, const char* word) { return words.size() > index && words[index] == word; };
+  if (is(0, "queues")) return show_queues(request);
+  if (is(0, "show")) return show_queue(request);
+  if (is(0, "check")) return show_findings(request.ask(Check{}));
+  if (is(0, "migrate")) return show_findings(request.ask(Check{}));  // opening has applied what was missing
+  if (is(0, "dead") && is(1, "list")) return list_dead(request);
+  if (is(0, "dead") && is(1, "requeue")) return steer_dead(request, Verb::dead_requeue);
+  if (is(0, "dead") && is(1, "drop")) return steer_dead(request, Verb::dead_drop);
+  return fail(Code::invalid, "unknown command: use queues, show, check, migrate, or dead list|requeue|drop");
+}
+
+}  // namespace
+
+Result<std::string> run_admin(StoreInstance& instance, const LinkEndpoint& endpoint, const std::string& command,
+                              Ms timeout) {
+  Request request{instance, endpoint, {}, timeout};
+  std::istringstream words(command);
+  for (std::string word; words >> word;) request.words.push_back(word);
+  auto answer = run(request);
+  if (!answer) return tl::unexpected<Status>(answer.error());
+  return answer->dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace vtx

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "manager/link.hpp"
+
+#include <fmt/format.h>
+
+#include "bridge/reaper.hpp"
+#include "codec/frames.hpp"
+#include "vtx/vtx.h"
+
+namespace vtx {
+
+using namespace driver;
+
+namespace {
+constexpr Ms kReopen{1000};  // opening a queue that failed is tried again after this
+constexpr int kDeliverAtOnce = 1024;
+}  // namespace
+
+Link::Link(LinkRequest request, Engine& engine, const LinkHome& home)
+    : request_(std::move(request)), engine_(engine), home_(home), linger_ms_(request_.linger_ms) {
+  const LinkOptions& options = request_.endpoint.options;
+  if (request_.pattern->in != In::none) {
+    gate_ = std::make_shared<Gate>(home.releases, options.ack, home.reaper, home.driver);
+    consumer_ = std::make_shared<Consumer>(engine, options, gate_, home.registry, stats_, *this);
+  }
+  if (request_.pattern->out != Out::none) producer_ = std::make_shared<Producer>(engine, options, stats_, *this);
+}
+
+Link::~Link() {
+  engine_.reactor().timers.cancel(reopen_);
+  engine_.reactor().timers.cancel(linger_);
+}
+
+int Link::state() const {
+  if (closing()) return VTX_STATE_CLOSING;
+  if (engine_.live()) return phase_ == Phase::open ? VTX_STATE_LIVE : VTX_STATE_CONNECTING;
+  return engine_.state() == Engine::State::waiting ? VTX_STATE_WAITING : VTX_STATE_CONNECTING;
+}
+
+void Link::add_stats(vtx_stats_t& stats) const {
+  stats.taken += stats_.taken;
+  stats.durable += stats_.durable;
+  stats.commits += stats_.commits;
+  stats.delivered += stats_.delivered;
+  stats.redelivered += stats_.redelivered;
+  stats.settled += stats_.settled;
+  stats.nacked += stats_.nacked;
+  stats.returned += stats_.returned;
+  stats.filtered += stats_.filtered;
+  stats.expired += stats_.expired;
+  stats.dead_lettered += stats_.dead_lettered;
+  stats.fenced += stats_.fenced;
+  stats.dropped += stats_.dropped;
+  stats.claims += stats_.claims;
+  stats.in_hand += consumer_ ? consumer_->in_hand() : 0;
+  // The least live state of all: closing and waiting say more than connecting, and that more than live.
+  const auto rank = [](std::uint32_t state) { return state == VTX_STATE_LIVE ? 0U : state + 1; };
+  const auto mine = static_cast<std::uint32_t>(state());
+  if (stats.links++ == 0 || rank(mine) > rank(stats.state)) stats.state = mine;
+}
+
+void Link::monitor(int event, int value) {
+  home_.monitors.emit(request_.socket, event, value, request_.endpoint.address.text);
+}
+
+void Link::on_link_event(int code, const std::string& sentence) {
+  home_.monitors.emit(request_.socket, VTX_EVENT, code, request_.endpoint.address.text, sentence);
+}
+
+// --- opening ---------------------------------------------------------------------------------------------------------
+
+void Link::start(std::function<void(Status)> opened) {
+  opened_ = std::move(opened);
+  engine_.add(this);
+}
+
+void Link::on_live() {
+  if (phase_ == Phase::done) return;
+  open_queue();
+}
+
+void Link::open_queue() {
+  engine_.reactor().timers.cancel(reopen_);
+  const LinkOptions& options = request_.endpoint.options;
+  OpenQueue open;
+  open.queue = options.queue;
+  open.retain = options.retain;
+  open.defaults.retain = options.queue.ends_with(".dead") ? "forever" : std::string(request_.pattern->default_retain);
+  open.change = request_.bind;
+  engine_.submit(std::move(open), [self = shared_from_this()](Completion& answer) {
+    if (answer.status.ok()) {
+      self->open_sides(answer.id);
+    } else {
+      self->opening_failed(answer.status);
+    }
+  });
+}
+
+void Link::open_sides(Id queue) {
+  if (!engine_.live() || phase_ == Phase::done) return;
+  const LinkOptions& options = request_.endpoint.options;
+  sides_opening_ = (producer_ ? 1 : 0) + (consumer_ ? 1 : 0);
+  if (producer_) {
+    engine_.submit(OpenStream{queue, "main", {}, 0}, [self = shared_from_this()](Completion& answer) {
+      if (answer.status.ok()) self->producer_->open(answer.id);
+      self->on_side_open(answer.status);
+    });
+  }
+  if (consumer_) {
+    OpenGroup open{queue, "main", {}, options.group, "oldest", {}, options.max_deliveries, 10};
+    engine_.submit(std::move(open), [self = shared_from_this()](Completion& answer) {
+      if (answer.status.ok()) self->consumer_->open(answer.id, answer.max_deliveries);
+      self->on_side_open(answer.status);
+    });
+  }
+}
+
+void Link::on_side_open(const Status& status) {
+  if (!status.ok()) return opening_failed(status);
+  if (--sides_opening_ > 0) return;
+  if (phase_ == Phase::opening) phase_ = Phase::open;
+  monitor(request_.bind ? ZMQ_EVENT_LISTENING : ZMQ_EVENT_CONNECTED);
+  if (!trouble_told_.empty()) {
+    on_link_event(VTX_EVENT_RECOVERED, "the link goes on");
+    trouble_told_.clear();
+  }
+  if (opened_) std::exchange(opened_, nullptr)({});
+}
+
+void Link::opening_failed(const Status& status) {
+  if (status.code() == Code::lost || status.code() == Code::in_doubt || phase_ == Phase::done)
+    return;  // on_live comes again
+  if (opened_ && !is_passing(status.code())) return std::exchange(opened_, nullptr)(status);
+  if (std::exchange(trouble_told_, status.text()) != status.text()) on_link_event(VTX_EVENT_TROUBLE, status.text());
+  engine_.reactor().timers.cancel(reopen_);
+  reopen_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + kReopen, [this] {
+    reopen_ = 0;
+    if (engine_.live()) open_queue();
+  });
+}
+
+void Link::on_lost(const Status& why, std::optional<Ms> retry) {
+  engine_.reactor().timers.cancel(reopen_);
+  if (phase_ == Phase::open) monitor(ZMQ_EVENT_DISCONNECTED);
+  if (phase_ == Phase::opening) monitor(ZMQ_EVENT_CONNECT_DELAYED);
+  if (std::exchange(trouble_told_, why.text()) != why.text()) {
+    on_link_event(retry ? VTX_EVENT_TROUBLE : VTX_EVENT_FAILED, why.text());
+  }
+  if (retry) monitor(ZMQ_EVENT_CONNECT_RETRIED, static_cast<int>(retry->count()));
+}
+
+void Link::on_taken_over(Id holder, u64 claims) {
+  if (!consumer_ || closing()) return;
+  on_link_event(VTX_EVENT_TAKEN_OVER,
+                fmt::format("{} claims of consumer {}, which died or fell silent, were taken over", claims, holder));
+}
+
+void Link::attach(std::unique_ptr<Counterpart> counterpart) {
+  counterpart_ = std::move(counterpart);
+  look_ = true;
+}
+
+// --- flow ------------------------------------------------------------------------------------------------------------
+
+bool Link::pump() {
+  bool moved = false;
+  if (counterpart_) {
+    if (consumer_) moved |= deliver();
+    if (producer_) moved |= take();
+    if (look_ || (pipe_full_ && gate_->reaped)) look();
+    // Looking lets libzmq process its commands, which may bring more to take, or room to deliver into.
+    if ((producer_ && !pipe_empty_ && producer_->ready()) ||
+        (consumer_ && !pipe_full_ && !closing() && pending_ != nullptr))
+      moved = true;
+  }
+  if (consumer_) moved |= consumer_->settle();
+  if (producer_) moved |= producer_->commit();
+  answer_flushes();
+  if (closing()) moved |= finish();
+  return moved;
+}
+
+bool Link::deliver() {
+  if (closing()) return false;
+  if (pipe_full_ && look_) {
+    counterpart_->refresh();
+    pipe_full_ = !counterpart_->writable();
+  }
+  bool any = false;
+  for (int count = 0; count < kDeliverAtOnce && !pipe_full_ && send_next(); ++count) any = true;
+  return any;
+}
+
+bool Link::send_next() {
+  Slot* slot = pending_;
+  if (slot == nullptr) {
+    slot = consumer_->front();
+    if (slot == nullptr) return false;
+    consumer_->pop();
+    split(*slot);
+    slot->batch->lend(slot->index, static_cast<std::uint32_t>(parts_.size()));
+    slot->batch->frame(slot->index, parts_[0], &pending_frame_);
+    pending_ = slot;
+  } else {
+    split(*slot);
+  }
+  return hand_over(*slot);
+}
+
+bool Link::hand_over(Slot& slot) {
+  const bool several = parts_.size() > 1;
+  if (counterpart_->send(&pending_frame_, several) != Counterpart::Io::done) {
+    counterpart_->refresh();  // the pipe may have been read from since libzmq last looked
+    if (!counterpart_->writable() || counterpart_->send(&pending_frame_, several) != Counterpart::Io::done) {
+      pipe_full_ = true;
+      look_ = true;
+      return false;
+    }
+  }
+  pending_ = nullptr;
+  // The first frame decides: libzmq takes the others, or drops the whole message because the pipe has gone.
+  gate_->sending = true;
+  for (std::size_t i = 1; i < parts_.size(); ++i) {
+    zmq_msg_t frame;
+    slot.batch->frame(slot.index, parts_[i], &frame);
+    if (counterpart_->send(&frame, i + 1 < parts_.size()) != Counterpart::Io::done) zmq_msg_close(&frame);
+  }
+  gate_->sending = false;
+  return true;
+}
+
+void Link::split(Slot& slot) {
+  const Message& message = slot.batch->messages()[slot.index];
+  parts_.clear();
+  if (message.frames == 1) {
+    parts_.push_back(message.body);
+  } else if (!decode_frames(message.body, message.frames, parts_)) {
+    on_link_event(VTX_EVENT_TROUBLE,
+                  fmt::format("message {} of queue '{}' is damaged (its frames do not add up): delivered as stored",
+                              message.seq, request_.endpoint.options.queue));
+    parts_.assign(1, message.body);
+  }
+}
+
+/// The message that waits for room in the pipe was never received.
+void Link::return_pending() {
+  if (pending_ == nullptr) return;
+  Slot& slot = *std::exchange(pending_, nullptr);
+  split(slot);
+  gate_->sending = true;
+  zmq_msg_close(&pending_frame_);
+  for (std::size_t i = 1; i < parts_.size(); ++i) {
+    zmq_msg_t frame;
+    slot.batch->frame(slot.index, parts_[i], &frame);
+    zmq_msg_close(&frame);
+  }
+  gate_->sending = false;
+}
+
+bool Link::take() {
+  if (pipe_empty_ && !look_) return false;
+  bool any = false;
+  while (producer_->ready()) {
+    bool more = false;
+    const auto io = counterpart_->receive(producer_->spare(), &more);
+    if (io == Counterpart::Io::done) {
+      producer_->keep(more);
+      pipe_empty_ = false;
+      any = true;
+      continue;
+    }
+    pipe_empty_ = true;
+    look_ = true;
+    break;
+  }
+  return any;
+}
+
+void Link::look() {
+  look_ = false;
+  counterpart_->refresh();
+  if (counterpart_->terminated()) return on_context_terminated();
+  pipe_empty_ = !counterpart_->readable();
+  if (counterpart_->writable()) {
+    pipe_full_ = false;
+    return;
+  }
+  if (consumer_) {
+    // A PUSH counterpart cannot write when the pipe is full or gone. inproc tells of reading only in steps of the low-water
+    // mark, so with fewer messages out than that leaves room for, it is gone; and what the reaper releases tells as well.
+    const std::size_t mark = static_cast<std::size_t>(request_.receive_hwm) + 1;
+    const std::size_t step = (mark + 1) / 2;
+    const std::size_t out = gate_->lent.load() - (pending_ != nullptr ? 1 : 0);
+    const bool roomy = request_.receive_hwm == 0 || out + step - 1 < mark;
+    if (!roomy && !gate_->reaped) {
+      pipe_full_ = true;
+      return;
+    }
+  }
+  pipe_gone_ = true;
+  if (!closing()) notice_close();
+}
+
+void Link::flush(std::shared_ptr<Call<Status>> call) {
+  flushes_.push_back({std::move(call), 0, false});
+  if (!producer_) flushes_.back().known = true;
+  pipe_empty_ = false;
+  look_ = true;
+}
+
+void Link::cancel_flush(const std::shared_ptr<Call<Status>>& call) {
+  if (std::erase_if(flushes_, [&](const Flush& flush) { return flush.call == call; }) == 0) return;
+  const Status& trouble = producer_->trouble().ok() ? engine_.trouble() : producer_->trouble();
+  call->answer(trouble.ok()
+                   ? Status(Code::busy, "not all that was sent is durable yet; nothing is lost, flush again")
+                   : Status(trouble.code(), "not all that was sent is durable: " + trouble.text(), trouble.native()));
+}
+
+void Link::answer_flushes() {
+  if (flushes_.empty()) return;
+  const std::uint64_t durable = producer_ ? producer_->durable() : 0;
+  std::erase_if(flushes_, [&](Flush& flush) {
+    if (!flush.known && pipe_empty_) {
+      flush.known = true;
+      flush.target = producer_->taken();
+    }
+    if (flush.known && durable >= flush.target) {
+      flush.call->answer({});
+      return true;
+    }
+    const Status& trouble = producer_->trouble();
+    if (trouble.ok() || is_passing(trouble.code())) return false;
+    flush.call->answer(trouble);
+    return true;
+  });
+}
+
+// --- the end ---------------------------------------------------------------------------------------------------------
+
+void Link::begin_close(int linger_ms) {
+  if (closing()) return;
+  phase_ = Phase::closing;
+  linger_ms_ = linger_ms;
+  if (opened_) std::exchange(opened_, nullptr)(Status(Code::lost, "the link was closed"));
+  if (gate_) gate_->closing.store(true, std::memory_order_release);
+  return_pending();
+  if (consumer_) consumer_->close();
+  if (producer_ && linger_ms_ >= 0) {
+    linger_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + Ms(linger_ms_), [this] {
+      linger_ = 0;
+      linger_over_ = true;
+    });
+  }
+}
+
+void Link::notice_close() {
+  begin_close(linger_ms_);
+  if (!consumer_) return;
+  // What was unread is with the reaper; a probe that follows it there tells when it has been let go.
+  const bool sent =
+      gate_->lent.load() > 0 && probe_reaper(home_.zmq_context, [post = home_.post, weak = weak_from_this()] {
+        post([weak] {
+          if (const auto self = weak.lock()) self->give_back();
+        });
+      });
+  if (!sent) give_back();
+}
+
+void Link::on_disconnected() {
+  if (!counterpart_) return;
+  look();
+  look_ = true;
+}
+
+void Link::give_back() {
+  if (!consumer_) return;
+  // Releases are queued before this is called: they are decided first.
+  for (Slot* slot = home_.releases->take(); slot != nullptr;) {
+    Slot* next = slot->next;
+    Consumer::on_decided(slot);
+    slot = next;
+  }
+  consumer_->abandon();
+}
+
+void Link::detach() {
+  detached_ = true;
+  begin_close(request_.linger_ms);
+  look_ = true;
+  give_back();
+}
+
+void Link::on_context_terminated() {
+  pipe_gone_ = true;
+  pipe_empty_ = true;
+  begin_close(linger_ms_);
+  give_back();
+  close_counterpart();  // zmq_ctx_term waits for it
+}
+
+bool Link::finish() {
+  if (phase_ == Phase::done) return false;
+  if (producer_) {
+    const bool drained = !counterpart_ || (pipe_empty_ && (pipe_gone_ || detached_));
+    const bool stuck = !engine_.live() || !producer_->trouble().ok();
+    if (linger_over_ && stuck && !(drained && producer_->idle())) {
+      on_linger_expired();
+    } else if (!drained || !producer_->idle()) {
+      return false;
+    }
+  }
+  if (consumer_ && !consumer_->done()) return false;
+  drop();
+  return true;
+}
+
+void Link::on_linger_expired() {
+  std::uint64_t dropped = producer_->taken() - producer_->durable();
+  bool more = false;
+  zmq_msg_t frame;
+  zmq_msg_init(&frame);
+  while (counterpart_ && counterpart_->receive(&frame, &more) == Counterpart::Io::done) {
+    if (!more) ++dropped;
+  }
+  zmq_msg_close(&frame);
+  stats_.dropped += dropped;
+  on_link_event(
+      VTX_EVENT_LINGER_EXPIRED,
+      fmt::format("{} messages were not stored within the linger of {} ms and are dropped", dropped, linger_ms_));
+}
+
+void Link::close_counterpart() {
+  if (!counterpart_) return;
+  home_.unwatch(counterpart_->fd());
+  counterpart_.reset();
+}
+
+void Link::drop() {
+  if (phase_ == Phase::done) return;
+  phase_ = Phase::done;
+  if (gate_) gate_->closing.store(true, std::memory_order_release);
+  if (opened_) std::exchange(opened_, nullptr)(Status(Code::lost, "the link was closed"));
+  return_pending();
+  if (consumer_ && !consumer_->done()) consumer_->drop();
+  close_counterpart();
+  engine_.remove(this);
+  monitor(ZMQ_EVENT_CLOSED);
+  for (Flush& flush : flushes_) flush.call->answer(Status(Code::fenced, "the link ended before all was durable"));
+  flushes_.clear();
+}
+
+}  // namespace vtx

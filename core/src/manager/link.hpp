@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// One bind or connect of one socket on a store: joins the counterpart (libzmq's side) to a Producer or a Consumer (the
+// store's side), and knows how a link begins and ends.
+//
+//   opening   queue, stream and group are being opened; no counterpart yet, or already one (the store is slow)
+//   open      messages flow
+//   closing   the application let go: what it sent is made durable within its linger, what it did not settle is given back
+//   done      to be deleted
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bridge/counterpart.hpp"
+#include "manager/call.hpp"
+#include "manager/monitor.hpp"
+#include "pattern/pattern.hpp"
+#include "store/consumer.hpp"
+#include "store/engine.hpp"
+#include "store/producer.hpp"
+#include "vtx/vtx.h"
+
+namespace vtx {
+
+/// What an application thread hands over to make a link.
+struct LinkRequest {
+  void* socket = nullptr;  ///< identifies the application's socket; never used from a driver thread
+  const Pattern* pattern = nullptr;
+  LinkEndpoint endpoint;
+  bool bind = false;
+  // Options of the genuine socket, in ZeroMQ's own units.
+  int linger_ms = -1;
+  int receive_hwm = 1000;
+  int reconnect_ms = 100;
+  int reconnect_max_ms = 0;
+};
+
+/// What a link needs of its driver thread.
+struct LinkHome {
+  void* zmq_context;
+  std::shared_ptr<ReleaseQueue> releases;
+  pthread_t reaper;
+  pthread_t driver;
+  BatchRegistry& registry;
+  Monitors& monitors;
+  std::function<void(int)> unwatch;                 ///< a descriptor is about to go
+  std::function<void(std::function<void()>)> post;  ///< runs something in the driver thread; any thread
+};
+
+/// Confined to its driver thread. Shared with answers and posts that are on their way to it.
+class Link : public std::enable_shared_from_this<Link>, public Member, public LinkEvents {
+ public:
+  Link(LinkRequest request, Engine& engine, const LinkHome& home);
+  ~Link() override;
+
+  /// Opens queue, stream and group; `opened` is called once: when they are, or with what waiting cannot cure.
+  void start(std::function<void(Status)> opened);
+  void attach(std::unique_ptr<Counterpart> counterpart);
+
+  /// The counterpart's descriptor is readable.
+  void on_readable() { look_ = true; }
+  /// Moves what can be moved. True when anything was.
+  bool pump();
+
+  /// Answers when all that was sent before is durable.
+  void flush(std::shared_ptr<Call<Status>> call);
+  /// Answers a flush that the application waits for no longer, with what holds it up.
+  void cancel_flush(const std::shared_ptr<Call<Status>>& call);
+
+  // The end, as an application thread steps through it: begin_close; it disconnects its socket; on_disconnected;
+  // it lets its socket process that, which releases what was unread; give_back.
+  void begin_close(int linger_ms);
+  void on_disconnected();
+  void give_back();
+  /// The instance ends while the application's socket is still there: what it has sent so far is all there is.
+  void detach();
+  /// Ends at once, without the store.
+  void drop();
+  /// The instance ends: nothing more can be done for what this link received, since the store is away.
+  bool hopeless() const { return !engine_.live() && (!producer_ || linger_over_); }
+
+  bool closing() const { return phase_ >= Phase::closing; }
+  bool given_back() const { return !consumer_ || consumer_->done(); }
+  bool done() const { return phase_ == Phase::done; }
+  int fd() const { return counterpart_ ? counterpart_->fd() : -1; }
+  const LinkRequest& request() const { return request_; }
+  /// The inproc address of the counterpart; empty before attach() and after the end.
+  std::string address() const { return counterpart_ ? counterpart_->address() : std::string(); }
+  void add_stats(vtx_stats_t& stats) const;
+
+  void on_live() override;
+  void on_lost(const Status& why, std::optional<driver::Ms> retry) override;
+  void on_taken_over(driver::Id holder, driver::u64 claims) override;
+  void on_link_event(int code, const std::string& sentence) override;
+
+ private:
+  enum class Phase { opening, open, closing, done };
+  struct Flush {
+    std::shared_ptr<Call<Status>> call;
+    std::uint64_t target;  ///< taken messages to wait for; unknown until the pipe was seen empty
+    bool known;
+  };
+
+  int state() const;
+  void open_queue();
+  void open_sides(driver::Id queue);
+  void on_side_open(const Status& status);
+  void opening_failed(const Status& status);
+  bool deliver();
+  bool send_next();
+  bool hand_over(Slot& slot);
+  void split(Slot& slot);
+  void return_pending();
+  void close_counterpart();
+  bool take();
+  void look();
+  void notice_close();
+  void on_context_terminated();
+  void answer_flushes();
+  bool finish();
+  void on_linger_expired();
+  void monitor(int event, int value = 0);
+
+  const LinkRequest request_;
+  Engine& engine_;
+  const LinkHome& home_;
+  LinkStats stats_;
+  std::unique_ptr<Counterpart> counterpart_;
+  std::shared_ptr<Gate> gate_;
+  std::shared_ptr<Consumer> consumer_;
+  std::shared_ptr<Producer> producer_;
+  Phase phase_ = Phase::opening;
+  std::function<void(Status)> opened_;
+  int sides_opening_ = 0;
+  Timers::Token reopen_ = 0;
+  bool look_ = false;        ///< the counterpart may have news
+  bool pipe_full_ = false;   ///< wait for the descriptor before sending again
+  bool pipe_empty_ = false;  ///< everything in the pipe has been taken
+  bool pipe_gone_ = false;   ///< the application's end is gone, or the context
+  bool detached_ = false;    ///< an empty pipe is the end
+  int linger_ms_ = -1;
+  Timers::Token linger_ = 0;
+  bool linger_over_ = false;
+  std::vector<Flush> flushes_;
+  std::vector<std::span<const std::byte>> parts_;  ///< frames of the message being handed over
+  Slot* pending_ = nullptr;                        ///< lent, but its first frame found the pipe full
+  zmq_msg_t pending_frame_;                        ///< that frame
+  std::string trouble_told_;                       ///< the trouble that the monitor knows of
+};
+
+}  // namespace vtx

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "manager/manager.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string_view>
+
+#include "manager/admin.hpp"
+#include "manager/raw_instance.hpp"
+
+namespace vtx {
+
+using namespace driver;
+
+namespace {
+
+// What libzmq itself may know; its udp is for RADIO, DISH and DGRAM only, and so may be a driver's as well.
+constexpr std::array<std::string_view, 7> kZmqSchemes{"tcp", "ipc", "inproc", "pgm", "epgm", "tipc", "norm"};
+
+int socket_option(void* socket, int option, int fallback) {
+  int value = 0;
+  std::size_t size = sizeof value;
+  return zmq_getsockopt(socket, option, &value, &size) == 0 ? value : fallback;
+}
+
+Status zmq_failure(const char* what, const char* endpoint) {
+  const int error = errno;
+  return Status(error == EPROTONOSUPPORT ? Code::no_scheme : Code::native,
+                fmt::format("cannot {} '{}': {}", what, endpoint, zmq_strerror(error)), error);
+}
+
+bool is_scheme(const std::string& name) {
+  const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+  return !name.empty() && is_letter(name[0]) && std::ranges::all_of(name, [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+  });
+}
+
+}  // namespace
+
+Manager::Manager(void* zmq_context, pthread_t reaper)
+    : context_(zmq_context), reaper_(reaper), monitors_(zmq_context) {}
+
+Manager::~Manager() {
+  // All begin to linger before the first is waited for.
+  for (auto& [name, scheme] : schemes_) {
+    if (scheme.instance) scheme.instance->shut_down();
+  }
+  for (auto& [name, scheme] : schemes_) scheme.instance.reset();
+}
+
+// --- drivers ---------------------------------------------------------------------------------------------------------
+
+Status Manager::add_driver(const std::string& scheme, const vtx_driver_t* driver) {
+  if (!is_scheme(scheme)) {
+    return Status(Code::invalid,
+                  fmt::format("'{}' is no URI scheme: use lower-case letters, digits, '+', '-' and '.'", scheme));
+  }
+  if (driver == nullptr || driver->struct_size < sizeof(std::uint32_t) * 2) {
+    return Status(Code::invalid, fmt::format("the driver for '{}' gave no table", scheme));
+  }
+  if (driver->abi_version != VTX_DRIVER_ABI_VERSION) {
+    return Status(
+        Code::unsupported,
+        fmt::format("the driver for '{}' was built for version {} of the driver interface, this library has {}", scheme,
+                    driver->abi_version, VTX_DRIVER_ABI_VERSION));
+  }
+  if (driver->struct_size < sizeof(vtx_driver_t) || (driver->run == nullptr) == (driver->store == nullptr)) {
+    return Status(Code::invalid, fmt::format("the driver for '{}' must set exactly one of run and store", scheme));
+  }
+  const std::lock_guard lock(mutex_);
+  if (std::ranges::find(kZmqSchemes, scheme) != kZmqSchemes.end() || schemes_.contains(scheme)) {
+    return Status(Code::mismatch,
+                  fmt::format("the scheme '{}' is taken: register the driver under another name", scheme));
+  }
+  Scheme& entry = schemes_[scheme];
+  entry.driver = driver;
+  for (const char* const* option = driver->options; option != nullptr && *option != nullptr; ++option)
+    entry.options.emplace_back(*option);
+  return {};
+}
+
+Status Manager::load(const char* path) {
+  void* plugin = ::dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (plugin == nullptr) return Status(Code::not_found, fmt::format("cannot load the plug-in: {}", ::dlerror()));
+  const auto driver = reinterpret_cast<vtx_driver_fn>(::dlsym(plugin, VTX_PLUGIN_SYMBOL));
+  const auto* scheme = static_cast<const char*>(::dlsym(plugin, VTX_PLUGIN_SCHEME_SYMBOL));
+  if (driver == nullptr || scheme == nullptr) {
+    return Status(Code::invalid, fmt::format("'{}' is no VTX plug-in: it must export {} and {}", path,
+                                             VTX_PLUGIN_SYMBOL, VTX_PLUGIN_SCHEME_SYMBOL));
+  }
+  return add_driver(scheme, driver());
+}
+
+Schemes Manager::schemes() const {
+  Schemes known;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, scheme] : schemes_) known.names.push_back(name);
+  known.options_of = [this](std::string_view name) -> std::optional<std::vector<std::string>> {
+    const std::lock_guard inner(mutex_);
+    const auto found = schemes_.find(std::string(name));
+    return found == schemes_.end() ? std::nullopt : std::optional(found->second.options);
+  };
+  return known;
+}
+
+Result<Manager::Scheme*> Manager::scheme_for(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  const auto found = schemes_.find(name);
+  if (found == schemes_.end()) return fail(Code::no_scheme, fmt::format("no driver is registered for '{}'", name));
+  Scheme& scheme = found->second;
+  if (scheme.instance) return &scheme;
+  auto ended = [this](Instance::LinkId id) { on_ended(id); };
+  if (scheme.driver->run != nullptr) {
+    scheme.instance = std::make_unique<RawInstance>(context_, scheme.driver->run, ended);
+  } else {
+    auto factory = [make = scheme.driver->store] { return std::unique_ptr<Store>(static_cast<Store*>(make())); };
+    auto instance =
+        std::make_unique<StoreInstance>(context_, reaper_, factory, batches_, monitors_, ended, system_clock());
+    scheme.store = instance.get();
+    scheme.instance = std::move(instance);
+  }
+  return &scheme;
+}
+
+// --- links -----------------------------------------------------------------------------------------------------------
+
+Result<LinkRequest> Manager::request_for(void* socket, const Pattern& pattern, const char* endpoint, bool bind) const {
+  EndpointUse use;
+  use.produces = pattern.out != Out::none;
+  use.consumes = pattern.in != In::none;
+  use.type = pattern.name;
+  auto parsed = parse_endpoint(endpoint, schemes(), &use);
+  if (!parsed) return tl::unexpected<Status>(parsed.error());
+  LinkRequest request;
+  request.socket = socket;
+  request.pattern = &pattern;
+  request.endpoint = std::move(*parsed);
+  request.bind = bind;
+  request.linger_ms = socket_option(socket, ZMQ_LINGER, -1);
+  request.receive_hwm = socket_option(socket, ZMQ_RCVHWM, 1000);
+  request.reconnect_ms = socket_option(socket, ZMQ_RECONNECT_IVL, 100);
+  request.reconnect_max_ms = socket_option(socket, ZMQ_RECONNECT_IVL_MAX, 0);
+  return request;
+}
+
+Status Manager::link(void* socket, const char* endpoint, bool bind) {
+  const int type = socket_option(socket, ZMQ_TYPE, -1);
+  if (type < 0) return Status(Code::native, "not a ZeroMQ socket", errno == 0 ? ENOTSOCK : errno);
+  const std::string name = scheme_of(endpoint);
+  const Pattern* pattern = pattern_of(type);
+  const auto known = schemes();
+  const bool ours = std::ranges::find(known.names, name) != known.names.end();
+  if (!ours || pattern == nullptr) {
+    const int result = bind ? zmq_bind(socket, endpoint) : zmq_connect(socket, endpoint);
+    if (result == 0) return {};
+    if (errno != EPROTONOSUPPORT && errno != EINVAL) return zmq_failure(bind ? "bind" : "connect", endpoint);
+    if (std::ranges::find(kZmqSchemes, name) != kZmqSchemes.end())
+      return zmq_failure(bind ? "bind" : "connect", endpoint);
+    // Nobody knows it: the parser says so best.
+    const auto parsed = parse_endpoint(endpoint, known, nullptr);
+    return parsed ? Status(Code::unsupported, fmt::format("'{}': this socket type has no such link", endpoint))
+                  : parsed.error();
+  }
+  auto scheme = scheme_for(name);
+  if (!scheme) return scheme.error();
+  auto request = request_for(socket, *pattern, endpoint, bind);
+  if (!request) return request.error();
+  if ((*scheme)->store != nullptr) {
+    if (pattern->counterpart < 0 || !pattern->on_store) {
+      return Status(Code::unsupported, fmt::format("a {} socket cannot be linked to a store ('{}'){}", pattern->name,
+                                                   request->endpoint.address.text,
+                                                   pattern->counterpart < 0 ? "" : " yet: PUSH and PULL can"));
+    }
+    if (socket_option(socket, ZMQ_CONFLATE, 0) != 0) {
+      return Status(Code::unsupported,
+                    "a socket with ZMQ_CONFLATE cannot be linked to a store: it would drop messages");
+    }
+  }
+  Instance::LinkId id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    id = ++last_id_;
+    records_[id] = {socket, endpoint, {}, (*scheme)->instance.get()};
+  }
+  const auto address = (*scheme)->instance->open(id, std::move(*request));
+  const std::lock_guard lock(mutex_);
+  if (!address) {
+    records_.erase(id);
+    return address.error();
+  }
+  if (const auto found = records_.find(id); found != records_.end()) found->second.address = *address;
+  return {};
+}
+
+std::vector<std::pair<Instance::LinkId, Manager::Record>> Manager::records_of(void* socket,
+                                                                              const char* endpoint) const {
+  std::vector<std::pair<Instance::LinkId, Record>> found;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, record] : records_) {
+    if (record.socket == socket && (endpoint == nullptr || record.endpoint == endpoint)) found.emplace_back(id, record);
+  }
+  return found;
+}
+
+void Manager::on_ended(Instance::LinkId id) {
+  const std::lock_guard lock(mutex_);
+  records_.erase(id);
+}
+
+Status Manager::unlink(void* socket, const char* endpoint, bool bind) {
+  const auto found = records_of(socket, endpoint);
+  if (found.empty()) {
+    const int result = bind ? zmq_unbind(socket, endpoint) : zmq_disconnect(socket, endpoint);
+    if (result == 0) return {};
+    if (errno == ENOENT || errno == EPROTONOSUPPORT || errno == EINVAL) {
+      return Status(Code::not_found,
+                    fmt::format("the socket has no link to '{}': use the text that it was made with", endpoint));
+    }
+    return zmq_failure(bind ? "unbind" : "disconnect", endpoint);
+  }
+  const int linger = socket_option(socket, ZMQ_LINGER, -1);
+  const auto& [id, record] = found.back();
+  record.instance->close(id, socket, linger, true);
+  const std::lock_guard lock(mutex_);
+  if (const auto still = records_.find(id); still != records_.end()) still->second.socket = nullptr;
+  return {};
+}
+
+Result<std::string> Manager::last_endpoint(void* socket) {
+  std::array<char, 1024> text{};
+  std::size_t size = text.size();
+  if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, text.data(), &size) != 0) {
+    return fail(Code::native, fmt::format("cannot read the socket's last endpoint: {}", zmq_strerror(errno)), errno);
+  }
+  const std::string last(text.data());
+  if (last.empty()) return fail(Code::not_found, "the socket has no endpoint");
+  for (const auto& [id, record] : records_of(socket, nullptr)) {
+    if (record.address == last) return record.endpoint;
+  }
+  return last;
+}
+
+void Manager::close(void* socket) {
+  const int linger = socket_option(socket, ZMQ_LINGER, -1);
+  for (const auto& [id, record] : records_of(socket, nullptr)) record.instance->close(id, socket, linger, false);
+  (void)monitors_.set(socket, nullptr, 0);
+  forget(socket);
+}
+
+void Manager::forget(void* socket) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, record] : records_) {
+    if (record.socket == socket) record.socket = nullptr;
+  }
+}
+
+Status Manager::flush(void* socket, Ms timeout) {
+  const Steady deadline = system_clock().now() + timeout;
+  for (const auto& [id, record] : records_of(socket, nullptr)) {
+    const Ms left =
+        timeout.count() < 0 ? timeout : std::max(Ms(0), std::chrono::ceil<Ms>(deadline - system_clock().now()));
+    if (Status status = record.instance->flush(id, left); !status.ok()) return status;
+  }
+  return {};
+}
+
+Status Manager::stats(void* socket, const char* endpoint, vtx_stats_t& stats) {
+  bool any = false;
+  for (const auto& [id, record] : records_of(socket, endpoint)) any |= record.instance->add_stats(id, stats);
+  if (any) return {};
+  return Status(Code::not_found, endpoint == nullptr ? std::string("the socket has no VTX link")
+                                                     : fmt::format("the socket has no link to '{}'", endpoint));
+}
+
+Result<std::string> Manager::admin(const char* endpoint, const char* command, Ms timeout) {
+  auto parsed = parse_endpoint(endpoint, schemes(), nullptr);
+  if (!parsed) return tl::unexpected<Status>(parsed.error());
+  auto scheme = scheme_for(parsed->address.scheme);
+  if (!scheme) return tl::unexpected<Status>(scheme.error());
+  if ((*scheme)->store == nullptr)
+    return fail(Code::unsupported, fmt::format("'{}' is not a store", parsed->address.text));
+  return run_admin(*(*scheme)->store, *parsed, command, timeout);
+}
+
+}  // namespace vtx

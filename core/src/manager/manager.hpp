@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// One VTX instance: the schemes it knows, the driver instances behind them, and which links a socket has.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "bridge/batch_registry.hpp"
+#include "manager/instance.hpp"
+#include "manager/monitor.hpp"
+#include "manager/store_instance.hpp"
+#include "vtx/vtx.h"
+
+namespace vtx {
+
+/// Thread-safe; calls that name a socket come from that socket's thread. No lock is held while a driver is asked.
+class Manager {
+ public:
+  Manager(void* zmq_context, pthread_t reaper);
+  ~Manager();
+
+  Status add_driver(const std::string& scheme, const vtx_driver_t* driver);
+  Status load(const char* path);
+
+  void* context() const { return context_; }
+  Status link(void* socket, const char* endpoint, bool bind);
+  Status unlink(void* socket, const char* endpoint, bool bind);
+  Result<std::string> last_endpoint(void* socket);
+  /// Ends all links of a socket that is about to be closed.
+  void close(void* socket);
+  /// The socket itself is gone.
+  void forget(void* socket);
+
+  Status flush(void* socket, driver::Ms timeout);
+  BatchRegistry& batches() { return batches_; }
+  Monitors& monitors() { return monitors_; }
+  Status stats(void* socket, const char* endpoint, vtx_stats_t& stats);
+  Result<std::string> admin(const char* endpoint, const char* command, driver::Ms timeout);
+
+ private:
+  struct Scheme {
+    const vtx_driver_t* driver;
+    std::vector<std::string> options;
+    std::unique_ptr<Instance> instance;  ///< made with the first link
+    StoreInstance* store = nullptr;      ///< the same, when it is a store's
+  };
+  struct Record {
+    void* socket;
+    std::string endpoint;  ///< as it was given
+    std::string address;   ///< inproc, by which the socket is joined
+    Instance* instance;
+  };
+
+  Schemes schemes() const;
+  Result<Scheme*> scheme_for(const std::string& name);
+  Result<LinkRequest> request_for(void* socket, const Pattern& pattern, const char* endpoint, bool bind) const;
+  std::vector<std::pair<Instance::LinkId, Record>> records_of(void* socket, const char* endpoint) const;
+  void on_ended(Instance::LinkId id);
+
+  void* const context_;
+  const pthread_t reaper_;
+  BatchRegistry batches_;
+  Monitors monitors_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::map<std::string, Scheme> schemes_;
+  std::map<Instance::LinkId, Record> records_;
+  Instance::LinkId last_id_ = 0;
+};
+
+}  // namespace vtx

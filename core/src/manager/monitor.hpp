@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The monitors of an instance: PAIR sockets, one an application socket, that speak of its links as zmq_socket_monitor does.
+#pragma once
+
+#include <zmq.h>
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "vtx/driver/status.hpp"
+
+namespace vtx {
+
+/// Thread-safe: the lock makes one PAIR socket usable by several driver threads in turn.
+class Monitors {
+ public:
+  explicit Monitors(void* zmq_context) : context_(zmq_context) {}
+  ~Monitors();
+
+  /// Begins, or with a null address ends, the monitoring of `socket`.
+  Status set(void* socket, const char* address, int events);
+  /// Never blocks: an event that a slow reader has no room for is dropped, as libzmq does.
+  /// @param sentence  of VTX's own events; empty for libzmq's
+  void emit(void* socket, int event, int value, const std::string& endpoint, const std::string& sentence = {});
+
+ private:
+  struct Monitor {
+    void* pair;
+    int events;
+  };
+  void end(Monitor monitor);
+
+  void* const context_;
+  std::mutex mutex_;
+  std::map<void*, Monitor> monitors_;
+};
+
+}  // namespace vtx

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "manager/store_instance.hpp"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <random>
+
+namespace vtx {
+
+using namespace driver;
+
+namespace {
+
+constexpr Ms kAnswerWithin{1000};   // vtx_bind waits so long for the store
+constexpr Ms kDriverWithin{30000};  // a driver thread that does not answer for so long is stuck in a disk
+// What epoll says: somebody posted, something else of ours, or the counterpart of a link.
+constexpr std::uint64_t kPosted = 0;
+constexpr std::uint64_t kOther = 1;
+constexpr std::uint64_t kLink = std::uint64_t{1} << 63;
+
+std::string address_of(const Endpoint& endpoint) {
+  std::string key = endpoint.scheme + ':' + endpoint.user.value_or("") + '@' + endpoint.authority + '/' + endpoint.path;
+  for (const auto& [name, value] : endpoint.options) key += '&' + name + '=' + value;
+  return key;
+}
+
+}  // namespace
+
+/// An operation that waits for its engine to be live, and then for its answer.
+struct StoreInstance::Question final : Member, std::enable_shared_from_this<Question> {
+  using Reply = Call<Result<Completion>>;
+  Question(Engine& to, Operation what) : engine(to), operation(std::move(what)) {}
+
+  void on_live() override {
+    if (!operation) return;
+    engine.submit(*std::exchange(operation, std::nullopt), [self = shared_from_this()](Completion& answer) {
+      if (answer.status.ok()) {
+        self->finish(std::move(answer));
+      } else {
+        self->finish(tl::unexpected<Status>(answer.status));
+      }
+    });
+  }
+  void on_lost(const Status& why, std::optional<Ms>) override { trouble = why; }
+  void on_taken_over(Id, u64) override {}
+
+  void finish(Result<Completion> result) {
+    if (std::exchange(done, true)) return;
+    engine.remove(this);
+    reply->answer(std::move(result));
+  }
+
+  Engine& engine;
+  std::optional<Operation> operation;
+  std::shared_ptr<Reply> reply = std::make_shared<Reply>();
+  Status trouble{Code::busy, "the store gave no answer in time"};
+  bool done = false;
+};
+
+StoreInstance::StoreInstance(void* zmq_context, pthread_t reaper, StoreFactory factory, BatchRegistry& registry,
+                             Monitors& monitors, OnEnded on_ended, const Clock& clock)
+    : context_(zmq_context),
+      factory_(std::move(factory)),
+      on_ended_(std::move(on_ended)),
+      clock_(clock),
+      releases_(std::make_shared<ReleaseQueue>()),
+      home_{zmq_context,
+            releases_,
+            reaper,
+            {},
+            registry,
+            monitors,
+            [this](int fd) { (void)epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); },
+            [this](std::function<void()> action) { post(std::move(action)); }},
+      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  watch(bell_.fd(), kPosted);
+  watch(releases_->fd(), kOther);
+  thread_ = std::thread([this] { run(); });
+}
+
+StoreInstance::~StoreInstance() {
+  shut_down();
+  thread_.join();
+}
+
+// --- application threads ---------------------------------------------------------------------------------------------
+
+void StoreInstance::post(std::function<void()> action) {
+  {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(action));
+  }
+  bell_.ring();
+}
+
+void StoreInstance::in_driver(std::function<void()> action) {
+  const auto call = std::make_shared<Call<bool>>();
+  post([action = std::move(action), call] {
+    action();
+    call->answer(true);
+  });
+  (void)call->wait(kDriverWithin);
+}
+
+Result<std::string> StoreInstance::open(LinkId id, LinkRequest request) {
+  void* socket = request.socket;
+  const int counterpart_type = request.pattern->counterpart;
+  const auto call = std::make_shared<Call<Status>>();
+  post([this, id, request = std::move(request), call]() mutable { start_link(id, std::move(request), call); });
+  if (const auto status = call->wait(kAnswerWithin); status && !status->ok()) {
+    return tl::unexpected<Status>(*status);
+  }
+  auto counterpart = Counterpart::create(context_, counterpart_type);
+  const Status joined = counterpart ? (*counterpart)->join(socket) : counterpart.error();
+  const std::string address = counterpart ? (*counterpart)->address() : std::string();
+  // std::function needs a copyable action: the counterpart rides in a shared pointer.
+  const auto ride = std::make_shared<std::unique_ptr<Counterpart>>(joined.ok() ? std::move(*counterpart) : nullptr);
+  post([this, id, ride] {
+    const auto target = link(id);
+    if (!target) return;
+    if (!*ride) return target->drop();
+    watch((*ride)->fd(), kLink | id);
+    target->attach(std::move(*ride));
+  });
+  if (!joined.ok()) return tl::unexpected<Status>(joined);
+  return address;
+}
+
+void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_stays) {
+  std::string address;
+  bool consumes = false;
+  const auto state = std::make_shared<Call<std::pair<std::string, bool>>>();
+  post([this, id, linger_ms, state] {
+    const auto target = link(id);
+    if (target) target->begin_close(linger_ms);
+    state->answer(target ? std::pair(target->address(), target->request().pattern->in != In::none)
+                         : std::pair(std::string(), false));
+  });
+  if (auto answer = state->wait(kDriverWithin)) std::tie(address, consumes) = *answer;
+  if (address.empty() || (!socket_stays && !consumes)) return;
+  (void)zmq_disconnect(socket, address.c_str());
+  if (!consumes) {
+    post([this, id] {
+      if (const auto target = link(id)) target->on_disconnected();
+    });
+    return;
+  }
+  in_driver([this, id] {
+    if (const auto target = link(id)) target->on_disconnected();
+  });
+  // The socket learns that the pipe is gone, and lets go, in this thread, of what was unread.
+  int events = 0;
+  std::size_t size = sizeof events;
+  (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size);
+  const auto given_back = std::make_shared<Call<bool>>();
+  post([this, id, given_back] {
+    const auto target = link(id);
+    if (!target) return given_back->answer(true);
+    target->give_back();
+    leaving_.emplace_back(target, given_back);
+  });
+  (void)given_back->wait(kAnswerWithin);
+}
+
+Status StoreInstance::flush(LinkId id, Ms timeout) {
+  const auto call = std::make_shared<Call<Status>>();
+  post([this, id, call] {
+    const auto target = link(id);
+    if (target) return target->flush(call);
+    call->answer({});  // ended, and so durable or reported
+  });
+  if (const auto status = call->wait(timeout)) return *status;
+  post([this, id, call] {
+    if (const auto target = link(id)) target->cancel_flush(call);
+    call->answer(Status(Code::busy, "not all that was sent is durable yet"));
+  });
+  return call->wait(kDriverWithin)
+      .value_or(Status(Code::busy, "the driver thread does not answer: its disk may be stuck"));
+}
+
+bool StoreInstance::add_stats(LinkId id, vtx_stats_t& stats) {
+  std::optional<LinkEndpoint> endpoint;
+  bool consumes = false;
+  in_driver([&] {
+    const auto target = link(id);
+    if (!target) return;
+    target->add_stats(stats);
+    endpoint = target->request().endpoint;
+    consumes = target->request().pattern->in != In::none;
+  });
+  if (!endpoint) return false;
+  const std::uint64_t depth = depth_of(*endpoint, consumes);
+  stats.depth = depth == UINT64_MAX || stats.depth == UINT64_MAX ? UINT64_MAX : stats.depth + depth;
+  return true;
+}
+
+std::uint64_t StoreInstance::depth_of(const LinkEndpoint& endpoint, bool consumes) {
+  const auto answer = ask(endpoint.address, false, Inspect{endpoint.options.queue}, kAnswerWithin);
+  if (!answer || answer->queues.empty()) return UINT64_MAX;
+  const QueueStats& queue = answer->queues.front();
+  std::uint64_t slowest = queue.groups.empty() ? queue.messages : 0;
+  for (const GroupStats& group : queue.groups) {
+    if (consumes && group.name == endpoint.options.group) return group.depth;
+    slowest = std::max(slowest, group.depth);
+  }
+  return slowest;
+}
+
+void StoreInstance::shut_down() {
+  post([this] {
+    if (std::exchange(ending_, true)) return;
+    for (auto& [id, target] : links_) target->detach();
+  });
+}
+
+Result<Completion> StoreInstance::ask(const Endpoint& endpoint, bool create, Operation operation, Ms timeout) {
+  const auto reply = std::make_shared<Question::Reply>();
+  const auto asked = std::make_shared<std::shared_ptr<Question>>();
+  post([this, endpoint, create, operation = std::move(operation), reply, asked]() mutable {
+    auto engine = engine_for(endpoint, create, 100, 1000);
+    if (!engine) return reply->answer(tl::unexpected<Status>(engine.error()));
+    *asked = std::make_shared<Question>(**engine, std::move(operation));
+    (*asked)->reply = reply;
+    questions_.push_back(*asked);
+    (*engine)->add(asked->get());
+  });
+  if (auto result = reply->wait(timeout)) return std::move(*result);
+  post([asked, reply] {
+    if (*asked) (*asked)->finish(tl::unexpected<Status>((*asked)->trouble));
+  });
+  if (auto result = reply->wait(kDriverWithin)) return std::move(*result);
+  return fail(Code::busy, "the driver thread does not answer: its disk may be stuck");
+}
+
+// --- driver thread ---------------------------------------------------------------------------------------------------
+
+void StoreInstance::watch(int fd, std::uint64_t key) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = key;
+  (void)epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+std::shared_ptr<Link> StoreInstance::link(LinkId id) const {
+  const auto found = links_.find(id);
+  return found == links_.end() ? nullptr : found->second;
+}
+
+Result<Engine*> StoreInstance::engine_for(const Endpoint& endpoint, bool create, int reconnect_ms,
+                                          int reconnect_max_ms) {
+  const std::string address = address_of(endpoint);
+  if (const auto found = engines_.find(address); found != engines_.end()) return found->second.get();
+  std::unique_ptr<Store> store = factory_();
+  if (!store) return fail(Code::internal, "the driver could not make a store: out of memory");
+  auto engine = std::make_unique<Engine>(
+      std::move(store), endpoint, create,
+      Backoff(Ms(reconnect_ms), Ms(reconnect_max_ms),
+              [random = std::mt19937_64(std::random_device{}())]() mutable { return random(); }),
+      Reactor{timers_, clock_});
+  const Status status = engine->start();
+  if (!status.ok()) return tl::unexpected<Status>(status);
+  watch(engine->fd(), kOther);
+  return (engines_[address] = std::move(engine)).get();
+}
+
+void StoreInstance::start_link(LinkId id, LinkRequest request, const std::shared_ptr<Call<Status>>& call) {
+  auto engine = engine_for(request.endpoint.address, true, request.reconnect_ms, request.reconnect_max_ms);
+  if (!engine) return call->answer(engine.error());
+  const auto made = std::make_shared<Link>(std::move(request), **engine, home_);
+  links_[id] = made;
+  made->start([call, weak = std::weak_ptr(made)](const Status& status) {
+    call->answer(status);
+    if (const auto self = weak.lock(); self && !status.ok()) self->drop();
+  });
+}
+
+void StoreInstance::run() {
+  home_.driver = pthread_self();
+  while (!ended_) {
+    if (!turn()) sleep();
+  }
+  for (Slot* slot = releases_->close(); slot != nullptr;) {
+    Slot* next = slot->next;
+    Consumer::on_decided(slot);
+    slot = next;
+  }
+}
+
+bool StoreInstance::turn() {
+  bool any = run_posted();
+  any |= settle_releases();
+  any |= timers_.run(clock_.now());
+  any |= pump_links();
+  any |= run_engines();
+  end_links();
+  end_engines();
+  if (ending_ && links_.empty() && engines_.empty()) ended_ = true;
+  return any;
+}
+
+void StoreInstance::sleep() {
+  if (!releases_->arm()) return;
+  std::optional<Ms> wait;
+  const auto no_later = [&](Ms time) { wait = wait ? std::min(*wait, time) : time; };
+  if (const auto next = timers_.next()) no_later(std::chrono::ceil<Ms>(*next - clock_.now()));
+  for (const auto& [address, engine] : engines_) {
+    if (engine->next_poll() != Ms::max()) no_later(engine->next_poll());
+  }
+  std::array<epoll_event, 64> events;
+  const int timeout = wait ? static_cast<int>(std::clamp<Ms::rep>(wait->count(), 0, 60'000)) : -1;
+  const int count = ended_ ? 0 : epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
+  releases_->disarm();
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t key = events[static_cast<std::size_t>(i)].data.u64;
+    if (key == kPosted) bell_.clear();
+    if ((key & kLink) == 0) continue;
+    if (const auto target = link(key & ~kLink)) target->on_readable();
+  }
+}
+
+bool StoreInstance::run_posted() {
+  std::vector<std::function<void()>> actions;
+  {
+    const std::lock_guard lock(mutex_);
+    actions.swap(posted_);
+  }
+  for (auto& action : actions) action();
+  return !actions.empty();
+}
+
+bool StoreInstance::settle_releases() {
+  Slot* slot = releases_->take();
+  const bool any = slot != nullptr;
+  while (slot != nullptr) {
+    Slot* next = slot->next;
+    Consumer::on_decided(slot);
+    slot = next;
+  }
+  return any;
+}
+
+bool StoreInstance::pump_links() {
+  bool any = false;
+  for (auto& [id, target] : links_) any |= target->pump();
+  return any;
+}
+
+bool StoreInstance::run_engines() {
+  bool any = false;
+  for (auto& [address, engine] : engines_) any |= engine->run();
+  return any;
+}
+
+void StoreInstance::end_links() {
+  std::erase_if(leaving_, [](const auto& entry) {
+    const bool over = entry.first->done() || entry.first->given_back();
+    if (over) entry.second->answer(true);
+    return over;
+  });
+  std::erase_if(questions_, [](const auto& question) { return question->done; });
+  for (auto entry = links_.begin(); entry != links_.end();) {
+    Link& target = *entry->second;
+    if (ending_ && !target.done()) {
+      target.detach();
+      if (target.hopeless()) target.drop();
+    }
+    if (!target.done()) {
+      ++entry;
+      continue;
+    }
+    on_ended_(entry->first);
+    entry = links_.erase(entry);
+  }
+}
+
+void StoreInstance::end_engines() {
+  for (auto entry = engines_.begin(); entry != engines_.end();) {
+    Engine& engine = *entry->second;
+    if (engine.has_members()) {
+      ++entry;
+      continue;
+    }
+    engine.stop();
+    while (engine.run()) {
+    }
+    home_.unwatch(engine.fd());
+    entry = engines_.erase(entry);
+  }
+}
+
+}  // namespace vtx

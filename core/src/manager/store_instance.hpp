@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The thread of a store driver: one loop over the application's pipes, the databases, timers, releases and questions.
+// Nothing in it waits but the one epoll_wait, and an idle loop does not run.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "bridge/batch_registry.hpp"
+#include "manager/instance.hpp"
+#include "util/fd.hpp"
+
+namespace vtx {
+
+class StoreInstance final : public Instance {
+ public:
+  using StoreFactory = std::function<std::unique_ptr<driver::Store>()>;
+  /// Tells the manager that a link is no more (its socket may have been closed without a word).
+  using OnEnded = std::function<void(LinkId)>;
+
+  StoreInstance(void* zmq_context, pthread_t reaper, StoreFactory factory, BatchRegistry& registry, Monitors& monitors,
+                OnEnded on_ended, const driver::Clock& clock);
+  ~StoreInstance() override;
+
+  Result<std::string> open(LinkId id, LinkRequest request) override;
+  void close(LinkId id, void* socket, int linger_ms, bool socket_stays) override;
+  Status flush(LinkId id, driver::Ms timeout) override;
+  bool add_stats(LinkId id, vtx_stats_t& stats) override;
+  void shut_down() override;
+
+  /// One operation on a database, without a link. @param create  make the database when there is none
+  Result<driver::Completion> ask(const driver::Endpoint& endpoint, bool create, driver::Operation operation,
+                                 driver::Ms timeout);
+
+ private:
+  struct Question;
+
+  void post(std::function<void()> action);
+  void run();
+  bool turn();
+  void sleep();
+  bool run_posted();
+  bool settle_releases();
+  bool pump_links();
+  bool run_engines();
+  void end_links();
+  void end_engines();
+  Result<Engine*> engine_for(const driver::Endpoint& endpoint, bool create, int reconnect_ms, int reconnect_max_ms);
+  std::uint64_t depth_of(const LinkEndpoint& endpoint, bool consumes);
+  void start_link(LinkId id, LinkRequest request, const std::shared_ptr<Call<Status>>& call);
+  std::shared_ptr<Link> link(LinkId id) const;
+  void watch(int fd, std::uint64_t key);
+  /// Runs `action` in the driver thread and waits for it.
+  void in_driver(std::function<void()> action);
+
+  void* const context_;
+  const StoreFactory factory_;
+  const OnEnded on_ended_;
+  const driver::Clock& clock_;
+  const std::shared_ptr<ReleaseQueue> releases_;
+  LinkHome home_;
+  Fd epoll_;
+  Bell bell_;
+
+  std::mutex mutex_;  // guards posted_
+  std::vector<std::function<void()>> posted_;
+
+  // Driver thread only:
+  Timers timers_;
+  std::map<LinkId, std::shared_ptr<Link>> links_;
+  std::map<std::string, std::unique_ptr<Engine>> engines_;  ///< by address
+  std::vector<std::shared_ptr<Question>> questions_;
+  std::vector<std::pair<std::shared_ptr<Link>, std::shared_ptr<Call<bool>>>> leaving_;  ///< whose close() waits
+  bool ending_ = false;
+  bool ended_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace vtx

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "store/consumer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "store/feed.hpp"
+#include "store/holder.hpp"
+#include "store/tender.hpp"
+#include "vtx/vtx.h"
+
+namespace vtx {
+
+using namespace driver;
+
+namespace {
+constexpr Ms kAfterTrouble{250};  // a settlement that failed for a passing reason is tried again after this
+}
+
+Consumer::Consumer(Engine& engine, const LinkOptions& options, std::shared_ptr<Gate> gate, BatchRegistry& registry,
+                   LinkStats& stats, LinkEvents& events)
+    : engine_(engine),
+      options_(options),
+      gate_(std::move(gate)),
+      registry_(registry),
+      stats_(stats),
+      events_(events),
+      feed_(engine.feed(options.queue, options.group)),
+      window_(options.prefetch) {}
+
+Consumer::~Consumer() {
+  engine_.reactor().timers.cancel(hold_timer_);
+  engine_.reactor().timers.cancel(settle_again_);
+}
+
+void Consumer::open(Id group, u32 max_deliveries) {
+  group_ = group;
+  max_deliveries_ = max_deliveries;
+  feed_.on_changed();
+  if (joined_ || closing_) return;
+  joined_ = true;
+  feed_.join(this);
+  engine_.holder().join(options_.lease);
+  engine_.tender().settled(options_.queue, 0);
+}
+
+void Consumer::close() {
+  if (closing_) return;
+  closing_ = true;
+  if (joined_) feed_.leave(this);
+  for (auto& [id, held] : claims_) give_back_unsent(held);
+  queue_.clear();
+  if (unconfirmed_ != nullptr) {
+    Held& held = *static_cast<Held*>(unconfirmed_->batch->owner);
+    mark(held, offset(held, unconfirmed_->index), Verdict::unseen, {}, {});
+    unconfirmed_ = nullptr;
+    ++stats_.returned;
+  }
+}
+
+void Consumer::abandon() {
+  for (auto& [id, held] : claims_) {
+    for (std::size_t i = 0; i < held.next; ++i) {
+      if (!reclaim(held, i)) continue;
+      if (!is_done(held, offset(held, i)))
+        nack(held, offset(held, i), {}, "the link was closed with the message in hand");
+    }
+  }
+}
+
+void Consumer::drop() {
+  closing_ = true;
+  feed_.leave(this);
+  while (!claims_.empty()) {
+    Held& held = claims_.begin()->second;
+    if (held.batch != nullptr) {
+      for (std::size_t i = 0; i < held.batch->messages().size(); ++i)
+        (void)held.batch->slot(i).decide(Outcome::overdue);
+    }
+    forget(held);
+  }
+  dirty_.clear();
+  queue_.clear();
+  unconfirmed_ = nullptr;
+}
+
+u32 Consumer::room() const {
+  if (closing_ || group_ == 0 || submitted_ > 0) return 0;
+  if (gate_->pinned_bytes.load(std::memory_order_relaxed) >= options_.prefetch_bytes) return 0;
+  const u64 have = in_hand_ + unsent_;
+  const u32 window = window_.size();
+  // Asked for in halves, so that a claim is worth its cost and the application does not wait for it.
+  return have > window / 2 || have >= window ? 0 : std::min(window - static_cast<u32>(have), kMaxBatch);
+}
+
+void Consumer::on_claim(Completion& answer) {
+  --submitted_;
+  if (!answer.claim) return;
+  const Claim& claim = *answer.claim;
+  ++stats_.claims;
+  Held& held = claims_[claim.id];
+  held.claim = claim;
+  held.consumer = this;
+  held.undone = static_cast<u32>(claim.last - claim.first + 1);
+  held.done.assign((held.undone + 63) / 64, 0);
+  feed_.on_claim_opened(claim.delivery > 1);
+  if (!answer.messages.empty()) {
+    held.batch = Batch::create(gate_, std::move(answer.buffer), std::move(answer.messages));
+    held.batch->owner = &held;
+    registry_.add(held.batch);
+  }
+  // A sequence without a message was removed (dropped from a dead-letter queue, trimmed): nothing to wait for.
+  std::size_t found = 0;
+  const std::size_t count = held.batch == nullptr ? 0 : held.batch->messages().size();
+  for (Seq seq = claim.first; seq <= claim.last; ++seq) {
+    if (found < count && held.batch->messages()[found].seq == seq) {
+      ++found;
+    } else {
+      mark(held, static_cast<u32>(seq - claim.first));
+    }
+  }
+  unsent_ += count;
+  if (count == 0) return;
+  if (max_deliveries_ > 0 && claim.delivery > max_deliveries_ && !options_.queue.ends_with(".dead")) {
+    dead_letter(held);
+  } else if (closing_) {
+    give_back_unsent(held);
+  } else {
+    if (options_.ack == Ack::none) {
+      held.ready = false;
+      for (std::size_t i = 0; i < count; ++i) mark(held, offset(held, i));
+    }
+    queue_.push_back(claim.id);
+  }
+}
+
+void Consumer::dead_letter(Held& held) {
+  const std::string reason = held.claim.reason.empty()
+                                 ? fmt::format("delivered {} times and never settled", held.claim.delivery - 1)
+                                 : held.claim.reason;
+  for (; held.next < held.batch->messages().size(); ++held.next) {
+    --unsent_;
+    ++stats_.dead_lettered;
+    mark(held, offset(held, held.next), Verdict::dead, {}, reason);
+    events_.on_link_event(VTX_EVENT_DEAD_LETTERED,
+                          fmt::format("message {} of queue '{}' went to '{}.dead': {}",
+                                      held.batch->messages()[held.next].seq, options_.queue, options_.queue, reason));
+  }
+}
+
+void Consumer::give_back_unsent(Held& held) {
+  if (held.batch == nullptr) return;
+  for (; held.next < held.batch->messages().size(); ++held.next) {
+    --unsent_;
+    const u32 at = offset(held, held.next);
+    if (is_done(held, at)) continue;  // ack=none: settled before hand-over, and so lost to nobody but us
+    ++stats_.returned;
+    mark(held, at, Verdict::unseen, {}, {});
+  }
+}
+
+Slot* Consumer::front() {
+  while (!queue_.empty()) {
+    const auto found = claims_.find(queue_.front());
+    if (found == claims_.end()) {
+      queue_.pop_front();
+      continue;
+    }
+    Held& held = found->second;
+    if (!held.ready) return nullptr;
+    if (held.next < held.batch->messages().size()) {
+      const Message& message = held.batch->messages()[held.next];
+      if (message.expires == StoreTime{} || message.expires > engine_.reactor().clock.wall())
+        return &held.batch->slot(held.next);
+      ++stats_.expired;
+      --unsent_;
+      const u32 at = offset(held, held.next++);
+      if (!is_done(held, at)) mark(held, at, Verdict::expired, {}, {});
+      continue;
+    }
+    queue_.pop_front();
+    if (options_.ack == Ack::none) forget(held);
+  }
+  return nullptr;
+}
+
+void Consumer::pop() {
+  Held& held = claims_.find(queue_.front())->second;
+  if (in_hand_ == 0) window_.on_begin(engine_.reactor().clock.now());
+  ++in_hand_;
+  ++held.lent;
+  --unsent_;
+  ++stats_.delivered;
+  if (held.claim.delivery > 1) ++stats_.redelivered;
+  if (options_.hold.count() > 0) {
+    deadlines_.push_back({engine_.reactor().clock.now() + options_.hold, held.claim.id, static_cast<u32>(held.next)});
+    arm_hold();
+  }
+  ++held.next;
+}
+
+void Consumer::on_decided(Slot* slot) {
+  Batch* batch = slot->batch;
+  if (auto* held = static_cast<Held*>(batch->owner)) held->consumer->decide(*held, *slot);
+  batch->unref();
+}
+
+void Consumer::decide(Held& held, Slot& slot) {
+  const u32 at = offset(held, slot.index);
+  --in_hand_;
+  --held.lent;
+  ++let_go_;
+  if (is_done(held, at)) return;
+  switch (slot.outcome()) {
+    case Outcome::received:
+      if (options_.ack == Ack::next) {
+        confirm(std::exchange(unconfirmed_, &slot));
+        rest();
+      } else {
+        mark(held, at);
+      }
+      break;
+    case Outcome::acked: mark(held, at); break;
+    case Outcome::nacked:
+      ++stats_.nacked;
+      nack(held, at, slot.delay(), "nacked");
+      break;
+    case Outcome::unread:
+      ++stats_.returned;
+      mark(held, at, Verdict::unseen, {}, {});
+      break;
+    case Outcome::held:
+    case Outcome::overdue: break;
+  }
+}
+
+void Consumer::confirm(Slot* slot) {
+  if (slot == nullptr) return;
+  Held& held = *static_cast<Held*>(slot->batch->owner);
+  if (std::exchange(held.resting, false)) feed_.on_rest_ended(held.claim.delivery > 1);
+  mark(held, offset(held, slot->index));
+}
+
+void Consumer::rest() {
+  Held& held = *static_cast<Held*>(unconfirmed_->batch->owner);
+  if (held.undone != 1) return;
+  held.resting = true;
+  feed_.on_claim_rests(held.claim.delivery > 1);
+}
+
+/// Decides against a lent message that nobody has decided yet; its release will mean nothing.
+bool Consumer::reclaim(Held& held, std::size_t index) {
+  if (!held.batch->slot(index).decide(Outcome::overdue)) return false;
+  --in_hand_;
+  --held.lent;
+  return true;
+}
+
+u32 Consumer::offset(const Held& held, std::size_t index) {
+  return static_cast<u32>(held.batch->messages()[index].seq - held.claim.first);
+}
+
+bool Consumer::is_done(const Held& held, u32 offset) { return (held.done[offset / 64] >> (offset % 64) & 1) != 0; }
+
+void Consumer::mark(Held& held, u32 offset) {
+  held.done[offset / 64] |= u64{1} << (offset % 64);
+  --held.undone;
+  if (held.marked++ == 0) dirty_.push_back(held.claim.id);
+}
+
+void Consumer::mark(Held& held, u32 offset, Verdict verdict, Ms delay, std::string reason) {
+  mark(held, offset);
+  held.odd.push_back({offset, verdict, delay, std::move(reason)});
+}
+
+void Consumer::nack(Held& held, u32 offset, Ms delay, const char* reason) {
+  const bool last = max_deliveries_ > 0 && held.claim.delivery >= max_deliveries_ && !options_.queue.ends_with(".dead");
+  if (last) {
+    ++stats_.dead_lettered;
+    events_.on_link_event(
+        VTX_EVENT_DEAD_LETTERED,
+        fmt::format("message {} of queue '{}' went to '{}.dead': {} at delivery {}", held.claim.first + offset,
+                    options_.queue, options_.queue, reason, held.claim.delivery));
+  }
+  mark(held, offset, last ? Verdict::dead : Verdict::nacked, delay, reason);
+}
+
+bool Consumer::settle() {
+  if (let_go_ > 0) window_.on_settled(std::exchange(let_go_, 0), engine_.reactor().clock.now(), in_hand_);
+  if (settling_ || settle_again_ != 0 || dirty_.empty() || !engine_.live() || group_ == 0) return false;
+  Commit commit;
+  commit.sync = options_.ack == Ack::none;
+  std::vector<Sent> sent;
+  sent.reserve(dirty_.size());
+  for (const Id id : dirty_) {
+    const auto found = claims_.find(id);
+    if (found == claims_.end()) continue;
+    Held& held = found->second;
+    sent.push_back({id, std::exchange(held.marked, 0), held.undone == 0});
+    held.odd_sent = std::exchange(held.odd, {});
+    commit.settles.push_back({group_, id, held.done, held.odd_sent});
+  }
+  dirty_.clear();
+  if (sent.empty()) return false;
+  settling_ = true;
+  engine_.submit(std::move(commit), [self = shared_from_this(), sent = std::move(sent)](Completion& answer) {
+    self->on_settled(sent, answer);
+  });
+  return true;
+}
+
+void Consumer::on_settled(const std::vector<Sent>& sent, Completion& answer) {
+  settling_ = false;
+  if (!answer.status.ok()) {
+    if (!troubled_ && answer.status.code() != Code::lost && answer.status.code() != Code::in_doubt) {
+      troubled_ = true;
+      events_.on_link_event(VTX_EVENT_TROUBLE, answer.status.text());
+    }
+    for (const Sent& one : sent) {
+      const auto found = claims_.find(one.claim);
+      if (found == claims_.end()) continue;
+      Held& held = found->second;
+      if (held.marked == 0) dirty_.push_back(one.claim);
+      held.marked += one.marked;
+      held.odd.insert(held.odd.begin(), held.odd_sent.begin(), held.odd_sent.end());
+      held.odd_sent.clear();
+    }
+    settle_again_ =
+        engine_.reactor().timers.at(engine_.reactor().clock.now() + kAfterTrouble, [this] { settle_again_ = 0; });
+    return;
+  }
+  if (std::exchange(troubled_, false)) events_.on_link_event(VTX_EVENT_RECOVERED, "settlements are recorded again");
+  for (const u32 index : answer.fenced) fence(sent[index].claim);
+  u64 settled = 0;
+  for (const Sent& one : sent) {
+    const auto found = claims_.find(one.claim);
+    if (found == claims_.end()) continue;
+    Held& held = found->second;
+    const auto given_back = std::ranges::count_if(
+        held.odd_sent, [](const Odd& odd) { return odd.verdict == Verdict::nacked || odd.verdict == Verdict::unseen; });
+    settled += one.marked - static_cast<u64>(given_back);
+    if (given_back > 0) feed_.on_changed();
+    held.odd_sent.clear();
+    held.ready = true;
+    if (one.closed &&
+        (options_.ack != Ack::none || held.batch == nullptr || held.next == held.batch->messages().size())) {
+      forget(held);
+    }
+  }
+  stats_.settled += settled;
+  engine_.tender().settled(options_.queue, settled);
+}
+
+void Consumer::fence(Id claim) {
+  const auto found = claims_.find(claim);
+  if (found == claims_.end()) return;
+  Held& held = found->second;
+  if (held.batch != nullptr) {
+    for (std::size_t i = 0; i < held.next; ++i) {
+      (void)held.batch->slot(i).decide(Outcome::overdue);
+    }
+    unsent_ -= held.batch->messages().size() - held.next;
+    if (unconfirmed_ != nullptr && unconfirmed_->batch == held.batch) unconfirmed_ = nullptr;
+  }
+  stats_.fenced += held.undone;
+  events_.on_link_event(
+      VTX_EVENT_FENCED,
+      fmt::format("a claim of queue '{}', group '{}' (messages {} to {}) was taken over while this consumer was "
+                  "silent for longer than its lease; its unsettled messages go to others",
+                  options_.queue, options_.group, held.claim.first, held.claim.last));
+  forget(held);
+}
+
+void Consumer::forget(Held& held) {
+  in_hand_ -= held.lent;
+  if (held.batch != nullptr) {
+    registry_.remove(held.batch);
+    held.batch->owner = nullptr;
+    held.batch->unref();
+  }
+  if (held.resting) {
+    feed_.on_rest_ended(held.claim.delivery > 1);
+  } else {
+    feed_.on_claim_closed(held.claim.delivery > 1);
+  }
+  claims_.erase(held.claim.id);
+  if (closing_ && claims_.empty() && joined_) {
+    joined_ = false;
+    engine_.holder().leave(options_.lease);
+  }
+}
+
+void Consumer::arm_hold() {
+  if (hold_timer_ != 0 || deadlines_.empty()) return;
+  hold_timer_ = engine_.reactor().timers.at(deadlines_.front().due, [this] { on_hold(); });
+}
+
+void Consumer::on_hold() {
+  hold_timer_ = 0;
+  const Steady now = engine_.reactor().clock.now();
+  u32 exceeded = 0;
+  for (; !deadlines_.empty() && deadlines_.front().due <= now; deadlines_.pop_front()) {
+    const auto found = claims_.find(deadlines_.front().claim);
+    if (found == claims_.end()) continue;
+    Held& held = found->second;
+    const u32 index = deadlines_.front().index;
+    if (!reclaim(held, index)) continue;
+    if (is_done(held, offset(held, index))) continue;
+    ++exceeded;
+    ++stats_.nacked;
+    nack(held, offset(held, index), {}, "neither released nor acknowledged within `hold`");
+  }
+  if (exceeded > 0) {
+    events_.on_link_event(
+        VTX_EVENT_HOLD_EXCEEDED,
+        fmt::format("{} messages of queue '{}' were neither released nor acknowledged within {} ms and go to others",
+                    exceeded, options_.queue, options_.hold.count()));
+  }
+  arm_hold();
+}
+
+}  // namespace vtx

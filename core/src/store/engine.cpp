@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "store/engine.hpp"
+
+#include <algorithm>
+
+#include "store/feed.hpp"
+#include "store/holder.hpp"
+#include "store/tender.hpp"
+
+namespace vtx {
+
+using driver::Completion;
+
+Engine::Engine(std::unique_ptr<driver::Store> store, driver::Endpoint endpoint, bool create, Backoff backoff,
+               Reactor reactor)
+    : store_(std::move(store)),
+      endpoint_(std::move(endpoint)),
+      create_(create),
+      backoff_(std::move(backoff)),
+      reactor_(reactor),
+      holder_(std::make_unique<Holder>(*this)),
+      tender_(std::make_unique<Tender>(*this)) {}
+
+Engine::~Engine() { reactor_.timers.cancel(retry_); }
+
+Status Engine::start() {
+  state_ = State::connecting;
+  Status status = store_->start(endpoint_, create_);
+  if (!status.ok()) {
+    state_ = State::failed;
+    trouble_ = status;
+  }
+  return status;
+}
+
+void Engine::stop() {
+  reactor_.timers.cancel(retry_);
+  holder_->stop();
+  tender_->stop();
+  if (state_ == State::live || state_ == State::connecting) store_->stop();
+  state_ = State::failed;
+}
+
+void Engine::add(Member* member) {
+  members_.push_back(member);
+  if (live()) member->on_live();
+}
+
+void Engine::remove(Member* member) { std::erase(members_, member); }
+
+Feed& Engine::feed(const std::string& queue, const std::string& group) {
+  auto& feed = feeds_[queue + '/' + group];
+  if (!feed) feed = std::make_unique<Feed>(*this);
+  return *feed;
+}
+
+void Engine::submit(driver::Operation operation, Answer answer) {
+  const driver::u64 ticket = ++last_ticket_;
+  pending_.emplace(ticket, std::move(answer));
+  store_->submit(ticket, std::move(operation));
+}
+
+bool Engine::run() {
+  if (live()) {
+    for (auto& [name, feed] : feeds_) feed->claim();
+  }
+  completions_.clear();
+  store_->poll(completions_);
+  if (completions_.empty()) return false;
+  // An answer may make its receiver submit, or end the session, but never poll: the list stays ours.
+  for (Completion& completion : completions_) {
+    if (completion.event != driver::Event::answer) {
+      on_event(completion);
+      continue;
+    }
+    const auto found = pending_.find(completion.ticket);
+    if (found == pending_.end()) continue;
+    const Answer answer = std::move(found->second);
+    pending_.erase(found);
+    answer(completion);
+  }
+  return true;
+}
+
+void Engine::on_event(Completion& completion) {
+  switch (completion.event) {
+    case driver::Event::opened: {
+      state_ = State::live;
+      trouble_ = {};
+      backoff_.reset();
+      create_ = true;  // a database that was there may be made again
+      holder_->on_live();
+      const auto members = members_;
+      for (Member* member : members) member->on_live();
+      break;
+    }
+    case driver::Event::lost: on_lost(completion.status); break;
+    case driver::Event::changed:
+      for (auto& [name, feed] : feeds_) feed->on_changed();
+      break;
+    case driver::Event::answer: break;
+  }
+}
+
+void Engine::on_taken_over(driver::Id holder, driver::u64 claims) {
+  for (auto& [name, feed] : feeds_) feed->on_changed();
+  const auto members = members_;
+  for (Member* member : members) member->on_taken_over(holder, claims);
+}
+
+void Engine::on_lost(const Status& why) {
+  if (state_ == State::failed) return;
+  state_ = State::waiting;
+  trouble_ = why.ok() ? Status(Code::lost, "the session with " + endpoint_.text + " ended") : why;
+  holder_->on_lost();
+  const auto wait = backoff_.next();
+  if (wait) retry_ = reactor_.timers.at(reactor_.clock.now() + *wait, [this] { connect(); });
+  const auto members = members_;
+  for (Member* member : members) member->on_lost(trouble_, wait);
+}
+
+void Engine::connect() {
+  retry_ = 0;
+  state_ = State::connecting;
+  const Status status = store_->start(endpoint_, create_);
+  // What fails for good at the first attempt may be cured by hand later on: a link that once stood goes on trying.
+  if (!status.ok()) on_lost(status);
+}
+
+}  // namespace vtx

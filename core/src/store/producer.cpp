@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "store/producer.hpp"
+
+#include <sys/random.h>
+
+#include "codec/frames.hpp"
+#include "vtx/vtx.h"
+
+namespace vtx {
+
+using namespace driver;
+
+namespace {
+constexpr Ms kAfterTrouble{250};          // a commit that failed for a passing reason is tried again after this
+constexpr std::size_t kBatchesAhead = 2;  // one being committed, one gathering
+}  // namespace
+
+void Producer::Batch::clear() {
+  frames.clear();
+  items.clear();
+  encoded.clear();
+  bytes = 0;
+  frozen = false;
+}
+
+Producer::Producer(Engine& engine, const LinkOptions& options, LinkStats& stats, LinkEvents& events)
+    : engine_(engine), options_(options), stats_(stats), events_(events) {
+  std::size_t filled = 0;
+  while (filled < id_.size()) {
+    const ssize_t got = ::getrandom(id_.data() + filled, id_.size() - filled, 0);
+    if (got > 0) filled += static_cast<std::size_t>(got);
+  }
+}
+
+Producer::~Producer() { engine_.reactor().timers.cancel(again_); }
+
+void Producer::open(Id stream) {
+  stream_ = stream;
+  engine_.reactor().timers.cancel(again_);
+}
+
+bool Producer::ready() const {
+  if (stream_ == 0 || !engine_.live() || !trouble_.ok()) return false;
+  if (batches_.size() < kBatchesAhead) return true;
+  const Batch& last = *batches_.back();
+  return !last.frozen && last.items.size() < kMaxBatch && last.bytes < kMaxBatchBytes;
+}
+
+Producer::Batch& Producer::gathering() {
+  if (batches_.empty() || batches_.back()->frozen || batches_.back()->items.size() >= kMaxBatch ||
+      batches_.back()->bytes >= kMaxBatchBytes) {
+    open_frame_ = 0;
+    if (spare_.empty()) spare_.push_back(std::make_unique<Batch>());
+    batches_.push_back(std::move(spare_.back()));
+    spare_.pop_back();
+  }
+  return *batches_.back();
+}
+
+void Producer::keep(bool more) {
+  Batch& batch = *batches_.back();
+  open_bytes_ += zmq_msg_size(batch.frames.spare());
+  batch.frames.keep();
+  if (more) return;
+  const auto frames = static_cast<u32>(batch.frames.size() - open_frame_);
+  batch.items.push_back({open_frame_, frames, open_bytes_});
+  batch.bytes += open_bytes_;
+  ++taken_;
+  ++stats_.taken;
+  open_bytes_ = 0;
+  open_frame_ = batch.frames.size();
+}
+
+std::vector<Message> Producer::messages_of(Batch& batch) {
+  std::size_t joined = 0;
+  for (const Item& item : batch.items) {
+    if (item.frames != 1) joined += item.bytes + item.frames * sizeof(u32);
+  }
+  batch.encoded.resize(joined);
+  std::span<std::byte> space(batch.encoded);
+  std::vector<Message> messages(batch.items.size());
+  std::vector<std::span<const std::byte>> parts;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const Item& item = batch.items[i];
+    const auto bytes_of = [&](std::size_t frame) {
+      zmq_msg_t* message = batch.frames.at(item.first_frame + frame);
+      return std::span(static_cast<const std::byte*>(zmq_msg_data(message)), zmq_msg_size(message));
+    };
+    messages[i].frames = item.frames;
+    if (item.frames == 1) {
+      messages[i].body = bytes_of(0);
+      continue;
+    }
+    parts.clear();
+    for (u32 frame = 0; frame < item.frames; ++frame) parts.push_back(bytes_of(frame));
+    const std::span<std::byte> body = space.first(item.bytes + item.frames * sizeof(u32));
+    encode_frames(parts, body);
+    messages[i].body = body;
+    space = space.subspan(body.size());
+  }
+  return messages;
+}
+
+bool Producer::commit() {
+  if (committing_ || again_ != 0 || stream_ == 0 || !engine_.live()) return false;
+  if (batches_.empty() || batches_.front()->items.empty()) return false;
+  committing_ = true;
+  batches_.front()->frozen = true;
+  Commit commit;
+  commit.producer = id_;
+  commit.counter = counter_ + 1;
+  commit.sync = options_.sync;
+  commit.appends.push_back({stream_, messages_of(*batches_.front()), {}, -1});
+  engine_.submit(std::move(commit), [self = shared_from_this()](Completion& answer) { self->on_committed(answer); });
+  return true;
+}
+
+void Producer::on_committed(Completion& answer) {
+  committing_ = false;
+  if (!answer.status.ok()) {
+    const Code code = answer.status.code();
+    if (code == Code::lost || code == Code::in_doubt) return;  // the same commit again when the session is back
+    if (trouble_.ok()) events_.on_link_event(VTX_EVENT_TROUBLE, answer.status.text());
+    trouble_ = answer.status;
+    again_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + kAfterTrouble, [this] { again_ = 0; });
+    return;
+  }
+  if (!trouble_.ok()) {
+    trouble_ = {};
+    events_.on_link_event(VTX_EVENT_RECOVERED, "messages are stored again");
+  }
+  ++counter_;
+  ++stats_.commits;
+  const u64 count = batches_.front()->items.size();
+  durable_ += count;
+  stats_.durable += count;
+  batches_.front()->clear();
+  spare_.push_back(std::move(batches_.front()));
+  batches_.pop_front();
+}
+
+}  // namespace vtx

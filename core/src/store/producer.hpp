@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The sending part of a link: natural group commit. While one commit runs, the next batch gathers; an idle link commits at
+// once. A commit is repeated under the same counter until its answer is known, so the store recognises one whose answer was lost.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "bridge/frame_list.hpp"
+#include "endpoint/endpoint.hpp"
+#include "store/engine.hpp"
+#include "store/link_stats.hpp"
+
+namespace vtx {
+
+/// Confined to its driver thread. Shared with the answer that is still on its way to it, which borrows the bodies.
+class Producer : public std::enable_shared_from_this<Producer> {
+ public:
+  Producer(Engine& engine, const LinkOptions& options, LinkStats& stats, LinkEvents& events);
+  ~Producer();
+
+  /// The stream is open in the store under this id: commits begin, or go on.
+  void open(driver::Id stream);
+
+  /// Takes messages only while it could commit them: what is not taken waits in the pipe, where the high-water mark counts it.
+  bool ready() const;
+  /// Receiving a message: fill spare(), keep(more); the message is complete with the frame that has no more.
+  zmq_msg_t* spare() { return gathering().frames.spare(); }
+  void keep(bool more);
+
+  /// Commits what has gathered, unless a commit runs. True when something was submitted.
+  bool commit();
+  /// Everything taken is durable, as `durability` says.
+  bool idle() const { return durable_ == taken_; }
+  std::uint64_t taken() const { return taken_; }
+  std::uint64_t durable() const { return durable_; }
+  /// What holds commits up; ok when nothing does.
+  const Status& trouble() const { return trouble_; }
+
+ private:
+  struct Item {
+    std::size_t first_frame;
+    driver::u32 frames;
+    std::size_t bytes;
+  };
+  struct Batch {
+    FrameList frames;
+    std::vector<Item> items;
+    std::size_t bytes = 0;
+    bool frozen = false;             ///< submitted once: it is repeated as it was, or the store would not know it again
+    std::vector<std::byte> encoded;  ///< bodies of several frames, joined
+    void clear();
+  };
+
+  Batch& gathering();
+  std::vector<driver::Message> messages_of(Batch& batch);
+  void on_committed(driver::Completion& answer);
+
+  Engine& engine_;
+  const LinkOptions options_;
+  LinkStats& stats_;
+  LinkEvents& events_;
+  driver::Id stream_ = 0;
+  std::array<std::byte, 16> id_{};
+  driver::u64 counter_ = 0;                     ///< of the commit at the front
+  std::deque<std::unique_ptr<Batch>> batches_;  ///< front: being committed, or next
+  std::vector<std::unique_ptr<Batch>> spare_;
+  std::size_t open_frame_ = 0;  ///< where the message that is being received begins
+  std::size_t open_bytes_ = 0;
+  bool committing_ = false;
+  Timers::Token again_ = 0;
+  Status trouble_;
+  std::uint64_t taken_ = 0;
+  std::uint64_t durable_ = 0;
+};
+
+}  // namespace vtx
