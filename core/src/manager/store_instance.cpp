@@ -50,6 +50,7 @@ struct StoreInstance::Question final : Member, std::enable_shared_from_this<Ques
   void finish(Result<Completion> result) {
     if (std::exchange(done, true)) return;
     engine.remove(this);
+    engine.on_changed({});  // it may have been an operator's intervention
     reply->answer(std::move(result));
   }
 

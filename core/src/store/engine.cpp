@@ -95,15 +95,19 @@ void Engine::on_event(Completion& completion) {
       break;
     }
     case driver::Event::lost: on_lost(completion.status); break;
-    case driver::Event::changed:
-      for (auto& [name, feed] : feeds_) feed->on_changed();
-      break;
+    case driver::Event::changed: on_changed(completion.changed); break;
     case driver::Event::answer: break;
   }
 }
 
+void Engine::on_changed(const std::string& queue) {
+  for (auto& [name, feed] : feeds_) {
+    if (queue.empty() || (name.starts_with(queue) && name[queue.size()] == '/')) feed->on_changed();
+  }
+}
+
 void Engine::on_taken_over(driver::Id holder, driver::u64 claims) {
-  for (auto& [name, feed] : feeds_) feed->on_changed();
+  on_changed({});
   const auto members = members_;
   for (Member* member : members) member->on_taken_over(holder, claims);
 }

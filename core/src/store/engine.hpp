@@ -72,6 +72,9 @@ class Engine {
   void submit(driver::Operation operation, Answer answer);
 
   void on_taken_over(driver::Id holder, driver::u64 claims);
+  /// Messages may have become claimable in `queue` (empty: anywhere). The store tells of what others did; what this
+  /// engine did itself, its parts tell.
+  void on_changed(const std::string& queue);
 
   /// Claims what is wanted, polls the store and hands out its answers. True when anything happened.
   bool run();

@@ -129,6 +129,7 @@ void Producer::on_committed(Completion& answer) {
     trouble_ = {};
     events_.on_link_event(VTX_EVENT_RECOVERED, "messages are stored again");
   }
+  engine_.on_changed(options_.queue);
   ++counter_;
   ++stats_.commits;
   const u64 count = batches_.front()->items.size();

@@ -243,7 +243,7 @@ enum class Event : std::uint8_t {
   answer,   ///< of the operation `ticket`
   opened,   ///< ticket 0: the session is live
   lost,     ///< ticket 0: the session is gone; pending operations have been answered lost or in_doubt before
-  changed,  ///< ticket 0: messages may have become claimable in `changed` (empty: anywhere)
+  changed,  ///< ticket 0: others made messages claimable in `changed` (empty: anywhere); never missed after a ClaimNext that found none
 };
 
 struct Completion {
