@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Commits: settlements, then messages at the ends of their streams, then the producer's watermark.
+#include "ledger.hpp"
+
+namespace vtx::sqlite {
+
+const Ledger::StreamInfo* Ledger::stream_info(Id stream) {
+  const auto known = streams_.find(stream);
+  if (known != streams_.end()) return &known->second;
+  auto rows = database_.query(
+      "SELECT q.id, q.name GLOB '*.dead' FROM vtx_stream s JOIN vtx_queue q ON q.id = s.queue WHERE s.id = ?", stream);
+  if (!rows.next()) return nullptr;
+  return &streams_.emplace(stream, StreamInfo{rows.number(0), rows.integer(1) != 0}).first->second;
+}
+
+Ledger::Head& Ledger::head_of(Id stream) {
+  const auto known = heads_.find(stream);
+  if (known != heads_.end()) return known->second;
+  Head head{0, 0};
+  {
+    auto rows = database_.query("SELECT next - 1, stored FROM vtx_stream WHERE id = ?", stream);
+    if (rows.next()) head = {rows.number(0), rows.integer(1)};
+  }
+  auto rows = database_.query("SELECT id, stored FROM vtx_message WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1",
+                              row_of(stream, 0), row_of(stream + 1, 0));
+  if (rows.next()) head = {std::max(head.last, seq_of(rows.number(0))), std::max(head.stored, rows.integer(1))};
+  return heads_.emplace(stream, head).first->second;
+}
+
+Status Ledger::check(const driver::Commit& commit) {
+  const auto longest = static_cast<std::size_t>(sqlite3_limit(database_.raw(), SQLITE_LIMIT_LENGTH, -1));
+  for (const auto& append : commit.appends) {
+    if (!append.origin.empty()) return {Code::unsupported, "forwarding between stores is not yet supported"};
+    if (!stream_info(append.stream)) return {Code::not_found, "no such stream " + std::to_string(append.stream)};
+    if (append.only_if >= static_cast<int>(commit.settles.size()))
+      return {Code::invalid, "only_if names no settlement of this commit"};
+    for (const auto& message : append.messages) {
+      if (message.delay > Ms::zero()) return {Code::unsupported, "delayed messages are not yet supported"};
+      // The row needs a little more than its body.
+      if (message.body.size() + message.properties.size() + 64 > longest)
+        return {Code::invalid, "a message of " + std::to_string(message.body.size()) + " bytes is over SQLite's limit of " +
+                                   std::to_string(longest)};
+    }
+  }
+  return {};
+}
+
+void Ledger::apply(const driver::Commit& commit, Completion& out) {
+  out.status = check(commit);
+  if (!out.status.ok()) return;
+  if (commit.counter > 0) {
+    const auto seen = database_.value("SELECT counter FROM vtx_producer WHERE id = ?", commit.producer);
+    if (seen && static_cast<u64>(*seen) >= commit.counter) return;  // it had been committed, only the answer was lost
+  }
+  std::vector<bool> holds(commit.settles.size());
+  for (u32 i = 0; i < commit.settles.size(); ++i) {
+    holds[i] = settle(commit.settles[i]);
+    if (!holds[i]) out.fenced.push_back(i);
+  }
+  for (const auto& add : commit.appends) {
+    if (add.only_if >= 0 && !holds[static_cast<std::size_t>(add.only_if)]) continue;
+    append(add.stream, add.messages);
+    out.head = head_of(add.stream).last;
+  }
+  if (commit.counter > 0)
+    database_.run(
+        "INSERT INTO vtx_producer (id, counter, seen) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET counter = ?2, seen = ?3",
+        commit.producer, commit.counter, now_);
+}
+
+// The hot loop of every producer: only what differs from row to row is bound again.
+void Ledger::append(Id stream, const std::vector<driver::Message>& messages) {
+  if (messages.empty()) return;
+  auto& head = head_of(stream);
+  head.stored = std::max(head.stored, now_);
+  auto row = database_.query(
+      "INSERT INTO vtx_message (body, id, stored, expires, frames, properties) VALUES (?, ?, ?, ?, ?, ?)", nullptr, nullptr,
+      head.stored, nullptr, 1, nullptr);
+  bool plain = true;
+  for (const auto& message : messages) {
+    row.bind(message.body, row_of(stream, ++head.last));
+    const bool special = message.frames != 1 || message.ttl > Ms::zero() || !message.properties.empty();
+    if (special || !plain) {
+      row.bind_one(4, nullptr);
+      row.bind_one(6, nullptr);
+      if (message.ttl > Ms::zero()) row.bind_one(4, head.stored + message.ttl.count());
+      row.bind_one(5, message.frames);
+      if (!message.properties.empty()) row.bind_one(6, message.properties);
+      plain = !special;
+    }
+    row.run();
+  }
+  appended_.insert(stream);
+}
+
+void Ledger::append_one(Id stream, const driver::Message& message) { append(stream, {message}); }
+
+}  // namespace vtx::sqlite

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Dead letters: copied to the queue QUEUE.dead with where they come from and why; from there given back to their group, or dropped.
+// A message stays there until it is acknowledged, which deletes it at once, so these streams have holes.
+#include <algorithm>
+#include <charconv>
+
+#include "ledger.hpp"
+
+namespace vtx::sqlite {
+namespace {
+
+constexpr std::string_view kGroup = "Dead-Group: ";
+
+// The lines that an earlier death added would be lies now.
+std::string without_death(std::string_view properties) {
+  std::string kept;
+  while (!properties.empty()) {
+    const auto end = std::min(properties.find('\n'), properties.size() - 1) + 1;
+    if (!properties.starts_with("Dead-")) kept += properties.substr(0, end);
+    properties.remove_prefix(end);
+  }
+  return kept;
+}
+
+std::string property(std::string_view properties, std::string_view name) {
+  while (!properties.empty()) {
+    const auto end = std::min(properties.find('\n'), properties.size());
+    if (properties.starts_with(name)) return std::string(properties.substr(name.size(), end - name.size()));
+    properties.remove_prefix(std::min(end + 1, properties.size()));
+  }
+  return {};
+}
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+}  // namespace
+
+Id Ledger::dead_stream(const std::string& queue, bool create) {
+  const std::string name = queue + ".dead";
+  auto id = static_cast<Id>(database_.value("SELECT id FROM vtx_queue WHERE name = ?", name).value_or(0));
+  if (id == 0 && !create) return 0;
+  if (id == 0) id = make_queue(name, {"forever", ""});
+  const driver::OpenStream main{id, "main", "", 0};
+  const Id stream = find_stream(main);
+  return stream || !create ? stream : make_stream(main);
+}
+
+void Ledger::bury(const OpenClaim& claim, Seq seq, const std::string& reason) {
+  std::string queue;
+  std::string group;
+  {
+    auto rows = database_.query("SELECT q.name, g.name FROM vtx_group g JOIN vtx_queue q ON q.id = g.queue WHERE g.id = ?", claim.group);
+    if (!rows.next()) return;
+    queue = rows.text(0);
+    group = rows.text(1);
+  }
+  const Id stream = dead_stream(queue, true);
+  driver::Message message;
+  std::vector<std::byte> body;
+  std::string properties;
+  {
+    auto rows = database_.query("SELECT frames, body, properties FROM vtx_message WHERE id = ?", row_of(claim.stream, seq));
+    if (!rows.next()) return;  // trimmed meanwhile
+    message.frames = static_cast<u32>(rows.integer(0));
+    body.assign(rows.blob(1).begin(), rows.blob(1).end());
+    properties = without_death(rows.text(2));
+  }
+  if (!properties.empty() && properties.back() != '\n') properties += '\n';
+  properties += std::string(kGroup) + group + "\nDead-Reason: " + one_line(reason) + "\nDead-Queue: " + queue +
+                "\nDead-Sequence: " + std::to_string(seq) + "\nDead-Deliveries: " + std::to_string(claim.delivery) + "\n";
+  message.body = body;
+  message.properties = properties;
+  append_one(stream, message);
+}
+
+void Ledger::remove_one(Id stream, Seq seq) {
+  head_of(stream);  // before the newest goes: its number must not be given out again
+  database_.run("UPDATE vtx_stream SET next = max(next, ?2 + 1), stored = max(stored, ?3) WHERE id = ?1", stream, seq, now_);
+  database_.run("DELETE FROM vtx_message WHERE id = ?", row_of(stream, seq));
+}
+
+void Ledger::apply(const driver::Steer& steer, Completion& out) {
+  const bool drop = steer.verb == driver::Verb::dead_drop;
+  if (!drop && steer.verb != driver::Verb::dead_requeue) {
+    out.status = {Code::unsupported, "this intervention is not yet supported"};
+    return;
+  }
+  const auto queue = database_.value("SELECT id FROM vtx_queue WHERE name = ?", steer.queue);
+  const Id stream = queue ? dead_stream(steer.queue, false) : 0;
+  std::vector<Seq> letters;
+  if (stream) {
+    auto rows = database_.query("SELECT seq FROM vtx_message WHERE id >= ? AND id <= ? ORDER BY id", row_of(stream, steer.seq),
+                                steer.seq ? row_of(stream, steer.seq) : row_of(stream + 1, 0) - 1);
+    while (rows.next()) letters.push_back(rows.number(0));
+  }
+  if (!queue || (letters.empty() && steer.seq)) {
+    out.status = {Code::not_found, queue ? "queue " + steer.queue + " has no dead letter " + std::to_string(steer.seq)
+                                         : "no queue " + steer.queue};
+    return;
+  }
+  for (const Seq seq : letters) {
+    if (!drop) {
+      out.count += requeue(static_cast<Id>(*queue), stream, seq, out);
+      continue;
+    }
+    remove_one(stream, seq);
+    ++out.count;
+  }
+  if (drop && out.count) count(static_cast<Id>(*queue), 0, "skipped", out.count);
+}
+
+/// Gives a dead letter back to the group it died in, as if it had never been delivered. Once: not while it waits or is in hands there already.
+u64 Ledger::requeue(Id queue, Id stream, Seq seq, Completion& out) {
+  std::string name;
+  {
+    auto rows = database_.query("SELECT properties FROM vtx_message WHERE id = ?", row_of(stream, seq));
+    if (rows.next()) name = property(rows.text(0), kGroup);
+  }
+  const auto group = database_.value("SELECT id FROM vtx_group WHERE queue = ? AND name = ?", queue, name);
+  if (!group) {
+    out.status = {Code::not_found, "group '" + name + "', where dead letter " + std::to_string(seq) + " comes from, is no more"};
+    return 0;
+  }
+  if (database_.value("SELECT 1 FROM vtx_retry WHERE grp = ?1 AND stream = ?2 AND ?3 BETWEEN first AND last UNION ALL "
+                      "SELECT 1 FROM vtx_claim WHERE grp = ?1 AND stream = ?2 AND ?3 BETWEEN first AND last",
+                      *group, stream, seq))
+    return 0;
+  database_.run("INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, 0, ?, '')", *group, stream,
+                seq, seq, now_);
+  retried_.insert(static_cast<Id>(*group));
+  return 1;
+}
+
+}  // namespace vtx::sqlite

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// What operations do to the tables, one source file a subject; SqliteStore provides the transaction around them.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "database.hpp"
+#include "vtx/driver/operations.hpp"
+
+namespace vtx::sqlite {
+
+using driver::Completion;
+using driver::Id;
+using driver::Ms;
+using driver::Seq;
+using driver::StoreTime;
+using driver::u32;
+using driver::u64;
+
+/// The rowid of a message; a stream's lie between its number and the next one's.
+inline constexpr int kSeqBits = 43;
+inline constexpr u64 row_of(Id stream, Seq seq) { return stream << kSeqBits | seq; }
+inline constexpr Seq seq_of(u64 row) { return row & ((u64{1} << kSeqBits) - 1); }
+
+/// Each apply() runs within a transaction that holds the write lock, checks before it writes, and puts a refusal into the completion's
+/// status; what it throws (SqliteError) ends the transaction. inspect() and read() are content with a read transaction.
+class Ledger {
+ public:
+  explicit Ledger(Database& database) : database_(database) {}
+
+  /// Forgets all it remembers of an earlier session.
+  void reset();
+  /// Opens a transaction's books.
+  void begin(StoreTime now);
+
+  void apply(const driver::Commit& commit, Completion& out);
+  void apply(const driver::OpenQueue& open, Completion& out);
+  void apply(const driver::OpenStream& open, Completion& out);
+  void apply(const driver::OpenGroup& open, Completion& out);
+  void apply(const driver::Hold& hold, Completion& out);
+  void apply(const driver::ClaimNext& next, Completion& out);
+  void apply(const driver::Tend& tend, Completion& out);
+  void apply(const driver::Steer& steer, Completion& out);
+  void apply(const driver::Read& read, Completion& out);
+  void apply(const driver::Inspect& inspect, Completion& out);
+
+  /// Ends all claims of a holder: what it had not settled goes into retry. Answers how many claims.
+  u64 take_over(Id holder);
+
+  /// Groups for which this transaction made something claimable now.
+  std::vector<Id> awakened();
+  bool has_awakened() const { return !appended_.empty() || !retried_.empty(); }
+  /// Something of the group can be claimed now.
+  bool is_claimable(Id group);
+
+ private:
+  struct StreamInfo {
+    Id queue;
+    bool dead;  ///< of a dead-letter queue: an acknowledged message is deleted at once
+  };
+  struct Head {
+    Seq last;
+    std::int64_t stored;
+  };
+  struct OpenClaim {
+    Id id, group, stream;
+    Seq first, last;
+    u32 delivery;
+    std::vector<std::uint8_t> done;
+    u32 size() const { return static_cast<u32>(last - first + 1); }
+    bool has(u32 offset) const { return (done[offset / 8] >> (offset % 8) & 1) != 0; }
+    void set(u32 offset) { done[offset / 8] = static_cast<std::uint8_t>(done[offset / 8] | 1U << (offset % 8)); }
+  };
+  struct Range {
+    Seq first, last;
+  };
+
+  // append.cpp
+  const StreamInfo* stream_info(Id stream);
+  Head& head_of(Id stream);
+  Status check(const driver::Commit& commit);
+  void append(Id stream, const std::vector<driver::Message>& messages);
+  void append_one(Id stream, const driver::Message& message);
+  // settle.cpp
+  static OpenClaim read_claim(const Rows& rows);
+  bool settle(const driver::Settle& settle);
+  void settle_one(const OpenClaim& claim, u32 offset, const driver::Odd* odd);
+  void retry(const OpenClaim& claim, Range range, u32 delivered, Ms delay, const std::string& reason);
+  void count(Id queue, Id group, const char* what, u64 n = 1);
+  Id queue_of_group(Id group);
+  // claim.cpp
+  bool claim_retry(const driver::ClaimNext& next, Completion& out);
+  bool claim_fresh(const driver::ClaimNext& next, Completion& out);
+  void record_claim(const driver::ClaimNext& next, driver::Claim claim, Completion& out);
+  Range read_range(Id stream, Range range, const driver::Limit& limit, Completion& out, bool& whole);
+  void hand_over(Completion& out);
+  // dead.cpp
+  void bury(const OpenClaim& claim, Seq seq, const std::string& reason);
+  void remove_one(Id stream, Seq seq);
+  Id dead_stream(const std::string& queue, bool create);
+  u64 requeue(Id queue, Id stream, Seq seq, Completion& out);
+  // declare.cpp
+  Id make_queue(const std::string& name, const driver::Declaration& declared);
+  Id find_stream(const driver::OpenStream& open);
+  Id make_stream(const driver::OpenStream& open);
+  // retention.cpp
+  Seq floor_of(Id stream);
+  u64 retire(Id stream, bool& more);
+  // inspect.cpp
+  u64 rows_in(Id stream);
+  driver::QueueStats stats_of(Id queue, std::string name);
+  void add_groups(Id queue, driver::QueueStats& stats);
+  void add_messages(Id stream, driver::QueueStats& stats);
+
+  Database& database_;
+  std::int64_t now_ = 0;
+  std::unordered_map<Id, StreamInfo> streams_;  // never changes in the database
+  std::map<Id, Head> heads_;                    // of this transaction
+  std::set<Id> appended_;                       // streams
+  std::set<Id> retried_;                        // groups
+  std::vector<std::byte> scratch_;
+};
+
+}  // namespace vtx::sqlite

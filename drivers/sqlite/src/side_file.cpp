@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "side_file.hpp"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+namespace vtx::sqlite {
+namespace {
+
+using driver::Id;
+using driver::Ms;
+using driver::u32;
+using driver::u64;
+
+constexpr char kMagic[8] = {'V', 'T', 'X', 'S', 'I', 'D', 'E', '1'};
+constexpr std::size_t kHeaderBytes = 4096;
+constexpr off_t kSlotLocks = driver::LockFile::kFairLock + 16;
+constexpr u32 kAnyGroup = ~u32{0};
+
+off_t lock_of(u32 slot) { return kSlotLocks + slot; }
+
+template <class T>
+std::atomic_ref<T> shared(T& value) {
+  return std::atomic_ref<T>(value);
+}
+
+}  // namespace
+
+struct SideFile::Header {
+  char magic[8];
+  u32 used;
+  u32 rotation;
+};
+
+struct SideFile::Slot {
+  u64 holder, beats, lease_ms, doorbell;
+  u32 armed, groups;
+  u64 group[kGroups];
+  u64 spare[11];
+};
+
+Result<std::unique_ptr<SideFile>> SideFile::open(const std::string& database) {
+  static_assert(sizeof(Slot) == 256);
+  constexpr std::size_t size = kHeaderBytes + kSlots * sizeof(Slot);
+  const std::string path = database + "-vtx";
+  struct stat owner {};
+  if (stat(database.c_str(), &owner) != 0) return fail(Code::lost, database + " has gone", errno);
+  auto file = driver::LockFile::open(path, {owner.st_uid, owner.st_gid, owner.st_mode & 0666});
+  if (!file) return tl::unexpected(file.error());
+  const int fd = (*file)->fd();
+  struct stat now {};
+  if (fstat(fd, &now) != 0) return fail(Code::lost, path + ": " + std::strerror(errno), errno);
+  // Only grown: a shorter file would be a SIGBUS for who has it mapped.
+  if (static_cast<std::size_t>(now.st_size) < size && ftruncate(fd, static_cast<off_t>(size)) != 0)
+    return fail(errno == ENOSPC || errno == EDQUOT ? Code::no_space : Code::lost, path + ": " + std::strerror(errno), errno);
+  void* map = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (map == MAP_FAILED) return fail(Code::lost, path + ": " + std::strerror(errno), errno);
+  std::unique_ptr<SideFile> side(new SideFile(std::move(*file), map));
+  const char none[sizeof kMagic] = {};
+  if (std::memcmp(side->header().magic, none, sizeof none) == 0) std::memcpy(side->header().magic, kMagic, sizeof kMagic);
+  if (std::memcmp(side->header().magic, kMagic, sizeof kMagic) != 0)
+    return fail(Code::newer_schema, path + " was made by another version of VTX; use that version, or stop all and remove the file");
+  return side;
+}
+
+SideFile::~SideFile() { munmap(map_, kHeaderBytes + kSlots * sizeof(Slot)); }
+
+SideFile::Header& SideFile::header() const { return *static_cast<Header*>(map_); }
+
+SideFile::Slot& SideFile::slot(u32 number) const {
+  return reinterpret_cast<Slot*>(static_cast<std::byte*>(map_) + kHeaderBytes)[number];
+}
+
+u32 SideFile::used() const { return std::min(shared(header().used).load(), kSlots); }
+
+std::optional<u32> SideFile::take_slot() {
+  for (u32 number = 0; number < kSlots; ++number) {
+    if (!file_->take(lock_of(number))) continue;
+    slot(number) = Slot{};
+    u32 used = shared(header().used).load();
+    while (used <= number && !shared(header().used).compare_exchange_weak(used, number + 1)) {
+    }
+    return number;
+  }
+  return std::nullopt;
+}
+
+void SideFile::free_slot(u32 number) {
+  shared(slot(number).armed).store(0);
+  shared(slot(number).holder).store(0);
+  file_->release(lock_of(number));
+}
+
+void SideFile::begin_holder(u32 number, Id holder, Ms lease) {
+  auto& mine = slot(number);
+  shared(mine.lease_ms).store(static_cast<u64>(lease.count()));
+  shared(mine.beats).store(1);
+  shared(mine.holder).store(holder);
+}
+
+void SideFile::beat(u32 number) { shared(slot(number).beats).fetch_add(1); }
+
+driver::HolderBeat SideFile::look(u32 number, Id holder) const {
+  driver::HolderBeat beat{holder, 0, Ms(0), true};
+  if (number >= kSlots || shared(slot(number).holder).load() != holder || !file_->is_taken(lock_of(number))) return beat;
+  beat.dead = false;
+  beat.count = shared(slot(number).beats).load();
+  beat.lease = Ms(std::min<u64>(shared(slot(number).lease_ms).load(), 86'400'000));
+  return beat;
+}
+
+void SideFile::begin_listener(u32 number, u64 doorbell) { shared(slot(number).doorbell).store(doorbell); }
+
+void SideFile::arm(u32 number, const std::set<Id>& groups) {
+  auto& mine = slot(number);
+  shared(mine.armed).store(0);
+  u32 count = 0;
+  if (groups.size() <= kGroups)
+    for (const Id group : groups) shared(mine.group[count++]).store(group);
+  shared(mine.groups).store(groups.size() <= kGroups ? count : kAnyGroup);
+  shared(mine.armed).store(groups.empty() ? 0 : 1);
+}
+
+bool SideFile::is_anyone_armed() const {
+  for (u32 number = 0, end = used(); number < end; ++number)
+    if (shared(slot(number).armed).load(std::memory_order_relaxed) != 0) return true;
+  return false;
+}
+
+u64 SideFile::next_listener(Id group) {
+  const u32 end = used();
+  if (end == 0) return 0;
+  const u32 start = shared(header().rotation).fetch_add(1);
+  for (u32 i = 0; i < end; ++i) {
+    auto& other = slot((start + i) % end);
+    if (shared(other.armed).load() == 0) continue;
+    const u32 count = shared(other.groups).load();
+    bool waits = count > kGroups;
+    for (u32 g = 0; !waits && g < count; ++g) waits = shared(other.group[g]).load() == group;
+    if (waits && shared(other.armed).exchange(0) != 0) return shared(other.doorbell).load();
+  }
+  return 0;
+}
+
+}  // namespace vtx::sqlite

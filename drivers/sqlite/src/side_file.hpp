@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The file DB-vtx: what processes tell each other without a commit, which would wake every watcher. Slots of fixed size, mapped by all; a byte lock
+// per slot shows at once that its process has ended. Losing the file is harmless: holders count as dead and their messages come again.
+//
+//   0     "VTXSIDE1"  u32 slots used at most  u32 rotation
+//   4096  slot 0, 256 bytes: u64 holder, beats, lease ms, doorbell; u32 armed, groups; u64 group[16]
+//   4352  slot 1, ...
+//
+// Everything in it may have been written by anybody who can write the database, so values are bounded when read.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "vtx/driver/file_lock.hpp"
+#include "vtx/driver/operations.hpp"
+
+namespace vtx::sqlite {
+
+class SideFile {
+ public:
+  static constexpr driver::u32 kSlots = 4096;
+  static constexpr driver::u32 kGroups = 16;
+
+  /// Opens or makes the side file of a database, with the database's owner and permissions.
+  static Result<std::unique_ptr<SideFile>> open(const std::string& database);
+  ~SideFile();
+  SideFile(const SideFile&) = delete;
+  SideFile& operator=(const SideFile&) = delete;
+
+  driver::LockFile& file() { return *file_; }
+
+  /// Takes a free slot, one whose process has died included. Nothing when all are in use.
+  std::optional<driver::u32> take_slot();
+  void free_slot(driver::u32 slot);
+
+  /// Makes the slot a holder's.
+  void begin_holder(driver::u32 slot, driver::Id holder, driver::Ms lease);
+  void beat(driver::u32 slot);
+  /// What a holder shows. Any slot number may be asked for.
+  driver::HolderBeat look(driver::u32 slot, driver::Id holder) const;
+
+  /// Makes the slot a listener's.
+  void begin_listener(driver::u32 slot, driver::u64 doorbell);
+  /// Asks for one ring, when something for one of `groups` comes. Empty: no more.
+  void arm(driver::u32 slot, const std::set<driver::Id>& groups);
+  bool is_anyone_armed() const;
+  /// The doorbell of one who waits for the group, now disarmed; 0 none. Each in turn.
+  driver::u64 next_listener(driver::Id group);
+
+ private:
+  struct Slot;
+  struct Header;
+  SideFile(std::unique_ptr<driver::LockFile> file, void* map) : file_(std::move(file)), map_(map) {}
+  Header& header() const;
+  Slot& slot(driver::u32 number) const;
+  driver::u32 used() const;
+
+  std::unique_ptr<driver::LockFile> file_;
+  void* map_;
+};
+
+}  // namespace vtx::sqlite

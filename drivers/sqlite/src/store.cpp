@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The transaction loop. What was submitted waits in queue_ until this process has the lock; then all of it is one transaction, so that commits
+// of all links share one sync. A failing transaction is rolled back and each of its operations answered; nothing is half done.
+#include "store.hpp"
+
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace vtx::sqlite {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kBusyPause = 5ms;
+
+bool only_reads(const driver::Operation& operation) {
+  return std::holds_alternative<driver::Read>(operation) || std::holds_alternative<driver::Inspect>(operation) ||
+         std::holds_alternative<driver::Check>(operation);
+}
+
+bool wants_sync(const driver::Operation& operation) {
+  const auto* commit = std::get_if<driver::Commit>(&operation);
+  return commit && commit->sync && (!commit->appends.empty() || !commit->settles.empty());
+}
+
+}  // namespace
+
+SqliteStore::SqliteStore(const driver::Clock& clock) : clock_(clock), epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
+
+SqliteStore::~SqliteStore() {
+  stop();
+  if (epoll_ >= 0) ::close(epoll_);
+}
+
+Status SqliteStore::start(const driver::Endpoint& endpoint, bool create) {
+  stop();
+  done_.clear();
+  if (epoll_ < 0) return {Code::invalid, "no file descriptors left; raise the limit (ulimit -n)"};
+  auto status = open(endpoint, create);
+  if (status.ok() && lock_->try_lock()) status = finish_open();
+  if (status.ok()) return {};
+  if (is_passing(status.code())) {
+    end_session(std::move(status));
+    return {};
+  }
+  close();
+  return status;
+}
+
+void SqliteStore::submit(u64 ticket, driver::Operation operation) {
+  if (state_ != State::closed) {
+    queue_.push_back({ticket, std::move(operation)});
+    return;
+  }
+  Completion refused;
+  refused.ticket = ticket;
+  refused.status = {Code::lost, "the store is not open"};
+  done_.push_back(std::move(refused));
+}
+
+void SqliteStore::poll(std::vector<Completion>& out) {
+  if (state_ != State::closed) notice_events();
+  if (state_ == State::opening && lock_->try_lock())
+    if (auto status = finish_open(); !status.ok()) end_session(std::move(status));
+  if (state_ == State::live) answer_beats();
+  if (state_ == State::live) run_queue();
+  std::move(done_.begin(), done_.end(), std::back_inserter(out));
+  done_.clear();
+}
+
+Ms SqliteStore::next_poll() const {
+  if (!done_.empty()) return Ms(0);
+  if (state_ != State::live) return Ms::max();
+  const auto now = clock_.now();
+  Ms next = watch_.next(now, !waiting_.empty());
+  if (retry_at_) return std::min(next, std::max(Ms(0), std::chrono::ceil<Ms>(*retry_at_ - now)));
+  // With something queued and no lock asked for, it is due now; with the lock asked for, fd() tells.
+  return queue_.empty() || waits_for_lock_ ? next : Ms(0);
+}
+
+void SqliteStore::run_queue() {
+  if (queue_.empty() || (retry_at_ && clock_.now() < *retry_at_)) return;
+  retry_at_.reset();
+  if (std::all_of(queue_.begin(), queue_.end(), [](const Pending& pending) { return only_reads(pending.operation); }))
+    return run_readers();
+  waits_for_lock_ = !lock_->try_lock();
+  if (waits_for_lock_) return;
+  transact();
+  if (lock_) lock_->unlock();
+}
+
+void SqliteStore::run_readers() {
+  try {
+    database_.run("BEGIN");
+    ledger_.begin(clock_.wall());
+    std::vector<Completion> answers;
+    for (const auto& pending : queue_) answers.push_back(apply(pending));
+    database_.run("COMMIT");
+    queue_.clear();
+    std::move(answers.begin(), answers.end(), std::back_inserter(done_));
+  } catch (const SqliteError& error) {
+    fail_transaction(error, false);
+  }
+}
+
+/// False: there is none, and what is queued stays so or has been answered.
+bool SqliteStore::begin_transaction() {
+  database_.set_sync(std::any_of(queue_.begin(), queue_.end(), [](const Pending& pending) { return wants_sync(pending.operation); }));
+  if (!database_.begin()) {
+    retry_at_ = clock_.now() + kBusyPause;
+    return false;
+  }
+  const auto version = database_.data_version();
+  if (version == schema_seen_) return true;
+  if (auto status = check_schema(); !status.ok()) {
+    database_.rollback();
+    end_session(std::move(status));
+    return false;
+  }
+  schema_seen_ = version;
+  return true;
+}
+
+void SqliteStore::transact() {
+  bool committing = false;
+  try {
+    if (!begin_transaction()) return;
+    ledger_.begin(clock_.wall());
+    std::vector<Completion> answers;
+    answers.reserve(queue_.size());
+    for (const auto& pending : queue_) answers.push_back(apply(pending));
+    std::vector<Id> groups = next_in_line_;
+    if (ledger_.has_awakened() && (!waiting_.empty() || side_->is_anyone_armed())) {
+      const auto awakened = ledger_.awakened();
+      groups.insert(groups.end(), awakened.begin(), awakened.end());
+    }
+    committing = true;
+    database_.run("COMMIT");
+    committing = false;
+    queue_.clear();
+    new_holders_.clear();
+    std::move(answers.begin(), answers.end(), std::back_inserter(done_));
+    ring(groups);
+    database_.checkpoint();
+  } catch (const SqliteError& error) {
+    fail_transaction(error, committing);
+  }
+  next_in_line_.clear();
+}
+
+Completion SqliteStore::apply(const Pending& pending) {
+  Completion out;
+  out.ticket = pending.ticket;
+  std::visit(
+      [&](const auto& operation) {
+        using Kind = std::decay_t<decltype(operation)>;
+        if constexpr (std::is_same_v<Kind, driver::Beat> || std::is_same_v<Kind, driver::TakeOver> ||
+                      std::is_same_v<Kind, driver::Hold> || std::is_same_v<Kind, driver::Check>)
+          apply(operation, out);
+        else if constexpr (std::is_same_v<Kind, driver::ClaimNext>)
+          claim(operation, out);
+        else
+          ledger_.apply(operation, out);
+        if constexpr (std::is_same_v<Kind, driver::Tend>) forget_dead_holders();
+      },
+      pending.operation);
+  return out;
+}
+
+void SqliteStore::claim(const driver::ClaimNext& next, Completion& out) {
+  if (!holders_.contains(next.holder)) {
+    out.status = {Code::fenced, "holder " + std::to_string(next.holder) + " has ended"};
+    return;
+  }
+  ledger_.apply(next, out);
+  if (out.claim && waiting_.erase(next.group) > 0) side_->arm(slot_, waiting_);
+  if (out.claim && out.more) next_in_line_.push_back(next.group);
+  if (!out.claim && !out.retry_waiting) wait_for(next.group);
+}
+
+void SqliteStore::fail_transaction(const SqliteError& error, bool committing) {
+  const int kind = error.native & 0xff;
+  database_.rollback();
+  give_up_new_holders();
+  auto status = translate(error, path_);
+  if (kind == SQLITE_BUSY || kind == SQLITE_LOCKED) {
+    retry_at_ = clock_.now() + kBusyPause;
+    return;
+  }
+  const bool stays_open = kind == SQLITE_FULL || kind == SQLITE_TOOBIG || kind == SQLITE_CONSTRAINT || kind == SQLITE_NOMEM;
+  if (!stays_open) {
+    // A sync that failed in COMMIT may have reached the disk nevertheless.
+    doubt_ = committing;
+    return end_session(std::move(status));
+  }
+  for (const auto& pending : queue_) {
+    Completion failed;
+    failed.ticket = pending.ticket;
+    failed.status = status;
+    done_.push_back(std::move(failed));
+  }
+  queue_.clear();
+}
+
+void SqliteStore::end_session(Status why) {
+  close();
+  Completion lost;
+  lost.event = driver::Event::lost;
+  lost.status = std::move(why);
+  done_.push_back(std::move(lost));
+}
+
+void SqliteStore::stop() {
+  if (state_ == State::closed) return;
+  // Rows of our holders: when the lock is free at once. Else their freed slots say it, and others remove the rows.
+  try {
+    if (state_ == State::live && lock_->try_lock() && database_.begin()) {
+      ledger_.begin(clock_.wall());
+      for (const auto& [holder, slot] : holders_)
+        if (!database_.value("SELECT 1 FROM vtx_claim WHERE holder = ?", holder))
+          database_.run("DELETE FROM vtx_holder WHERE id = ?", holder);
+      database_.run("COMMIT");
+    }
+  } catch (const SqliteError&) {
+    database_.rollback();
+  }
+  close();
+}
+
+void SqliteStore::close() {
+  for (const auto& pending : queue_) {
+    Completion lost;
+    lost.ticket = pending.ticket;
+    const bool doubtful = doubt_ && std::holds_alternative<driver::Commit>(pending.operation);
+    lost.status = doubtful ? Status(Code::in_doubt, path_ + ": the commit's outcome is unknown until it is submitted again")
+                           : Status(Code::lost, path_ + ": the session ended");
+    done_.push_back(std::move(lost));
+  }
+  queue_.clear();
+  doubt_ = false;
+  if (side_) {
+    for (const auto& [holder, slot] : holders_) side_->free_slot(slot);
+    if (bell_) side_->free_slot(slot_);
+  }
+  holders_.clear();
+  new_holders_.clear();
+  waiting_.clear();
+  listening_ = false;
+  watch_.stop();  // closing a descriptor takes it out of the epoll set
+  bell_.reset();
+  database_.rollback();
+  database_.close();
+  lock_.reset();
+  side_.reset();
+  ledger_.reset();
+  retry_at_.reset();
+  waits_for_lock_ = false;
+  schema_seen_ = change_seen_ = -1;
+  state_ = State::closed;
+}
+
+void SqliteStore::listen(int fd, bool on) {
+  if (fd < 0) return;
+  epoll_event event{};
+  event.events = on ? EPOLLIN : 0U;
+  event.data.fd = fd;
+  if (epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event) != 0) epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+}
+
+void SqliteStore::listen_to_watch() {
+  const bool on = !waiting_.empty() && watch_.is_listening();
+  if (on != listening_) listen(watch_.fd(), on);
+  listening_ = on;
+}
+
+void SqliteStore::notice_events() {
+  if (bell_ && bell_->heard()) tell_changed();
+  if (state_ == State::live) look_for_commits(clock_.now());
+}
+
+/// Commits that rang no doorbell: of applications that send by SQL, or of who ran into a dead listener. Looking is a short read, without the lock.
+void SqliteStore::look_for_commits(driver::Steady now) {
+  bool safety = false;
+  const bool due = watch_.is_due(now, safety);
+  listen_to_watch();
+  if (!due) return;
+  struct stat file {};
+  if (safety && (!side_->file().is_current() || stat(path_.c_str(), &file) != 0 || file.st_ino != inode_))
+    return end_session({Code::lost, path_ + " or its -vtx file was replaced; VTX opens it again"});
+  if (waiting_.empty()) return;
+  try {
+    const auto version = database_.data_version();
+    if (version == change_seen_) return;
+    ledger_.begin(clock_.wall());
+    const bool any = std::any_of(waiting_.begin(), waiting_.end(), [this](Id group) { return ledger_.is_claimable(group); });
+    change_seen_ = version;
+    if (any) tell_changed();
+  } catch (const SqliteError&) {
+    // Busy, or worse; the next look or the next transaction will tell.
+  }
+}
+
+/// With the lock held, so that no VTX writer can commit between the vain claim and this.
+void SqliteStore::wait_for(Id group) {
+  waiting_.insert(group);
+  side_->arm(slot_, waiting_);
+  listen_to_watch();
+}
+
+void SqliteStore::tell_changed() {
+  waiting_.clear();
+  if (side_) side_->arm(slot_, waiting_);
+  Completion changed;
+  changed.event = driver::Event::changed;
+  done_.push_back(std::move(changed));
+}
+
+/// Wakes one who waits, for each group: this store itself if it does, which is cheapest.
+void SqliteStore::ring(const std::vector<Id>& groups) {
+  bool self = false;
+  for (const Id group : groups) {
+    if (waiting_.contains(group)) {
+      self = true;
+      continue;
+    }
+    for (u64 address = side_->next_listener(group); address != 0; address = side_->next_listener(group))
+      if (bell_->ring(address)) break;
+  }
+  if (self) tell_changed();
+}
+
+}  // namespace vtx::sqlite

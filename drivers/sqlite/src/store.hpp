@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// A SQLite database as a Store: gathers what is submitted and does it in one transaction a poll, in turn with the other processes.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "database.hpp"
+#include "doorbell.hpp"
+#include "ledger.hpp"
+#include "side_file.hpp"
+#include "vtx/driver/store.hpp"
+#include "watch.hpp"
+
+namespace vtx::sqlite {
+
+/// The clock gives stored, due and expires; waiting inside the driver goes by it too. Outlives the store.
+class SqliteStore final : public driver::Store {
+ public:
+  explicit SqliteStore(const driver::Clock& clock = driver::system_clock());
+  ~SqliteStore() override;
+  SqliteStore(const SqliteStore&) = delete;
+  SqliteStore& operator=(const SqliteStore&) = delete;
+
+  Status start(const driver::Endpoint& endpoint, bool create) override;
+  void submit(u64 ticket, driver::Operation operation) override;
+  void poll(std::vector<Completion>& out) override;
+  int fd() const override { return epoll_; }
+  Ms next_poll() const override;
+  void stop() override;
+
+ private:
+  enum class State { closed, opening, live };
+  struct Pending {
+    u64 ticket;
+    driver::Operation operation;
+  };
+
+  // open.cpp
+  Status open(const driver::Endpoint& endpoint, bool create);
+  Status open_file(const driver::Endpoint& endpoint, bool create);
+  Status check_schema();
+  Status finish_open();
+  void migrate();
+  void begin_session();
+  // store.cpp
+  void run_queue();
+  void run_readers();
+  void transact();
+  bool begin_transaction();
+  void give_up_new_holders();
+  Completion apply(const Pending& pending);
+  void claim(const driver::ClaimNext& next, Completion& out);
+  void fail_transaction(const SqliteError& error, bool committing);
+  void end_session(Status why);
+  void close();
+  void notice_events();
+  void look_for_commits(driver::Steady now);
+  void listen(int fd, bool on);
+  void listen_to_watch();
+  void wait_for(Id group);
+  void tell_changed();
+  void ring(const std::vector<Id>& groups);
+  // holders.cpp
+  void apply(const driver::Beat& beat, Completion& out);
+  void apply(const driver::TakeOver& take, Completion& out);
+  void apply(const driver::Hold& hold, Completion& out);
+  void answer_beats();
+  void list_holders(Id except, Completion& out);
+  bool is_dead(Id holder);
+  void forget_dead_holders();
+  // check.cpp
+  void apply(const driver::Check& check, Completion& out);
+
+  const driver::Clock& clock_;
+  int epoll_;
+  State state_ = State::closed;
+  std::string path_;  // as SQLite resolved it
+  Database database_;
+  Ledger ledger_{database_};
+  std::unique_ptr<SideFile> side_;
+  std::unique_ptr<driver::FileLock> lock_;
+  std::unique_ptr<Doorbell> bell_;
+  Watch watch_;
+  driver::u32 slot_ = 0;
+  std::int64_t schema_seen_ = -1;  // data_version when the schema was last checked
+  std::int64_t change_seen_ = -1;  // and when foreign commits were last looked for
+  int schema_ = 0;           // as found in the database
+  bool listening_ = false;  // to the watch
+  u64 inode_ = 0;
+
+  std::vector<Pending> queue_;
+  std::vector<Completion> done_;
+  std::optional<driver::Steady> retry_at_;  // somebody who does not queue with us held the database
+  bool waits_for_lock_ = false;
+  bool doubt_ = false;               // the session ended in COMMIT
+  std::vector<Id> next_in_line_;     // groups of which a claim left some for another
+  std::map<Id, driver::u32> holders_;  // ours, and their slots
+  std::vector<Id> new_holders_;        // of these, not yet committed
+  std::set<Id> waiting_;                    // groups that had nothing
+};
+
+}  // namespace vtx::sqlite

@@ -1,0 +1,132 @@
+-- SPDX-License-Identifier: MPL-2.0
+--
+-- The tables of a VTX store in SQLite. They may live in an application's own database, so everything is named vtx_ and the schema's
+-- version stands in vtx_store: user_version and application_id belong to the application. Times are milliseconds since 1970, UTC.
+-- Released migrations are never edited; a change is the next number.
+
+CREATE TABLE vtx_store (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  id BLOB NOT NULL,              -- 16 random bytes
+  epoch INTEGER NOT NULL,        -- counts restorations from backups
+  schema INTEGER NOT NULL,       -- number of the newest migration applied
+  oldest_library TEXT NOT NULL   -- the oldest VTX that may still use this schema
+);
+
+CREATE TABLE vtx_queue (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  retain TEXT NOT NULL,
+  size_limit TEXT NOT NULL
+);
+
+CREATE TABLE vtx_stream (
+  id INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 1048575),
+  queue INTEGER NOT NULL,
+  kind TEXT NOT NULL,               -- main up down mailbox
+  peer TEXT NOT NULL,               -- whose mailbox
+  priority INTEGER NOT NULL,
+  next INTEGER NOT NULL DEFAULT 1,  -- no lower sequence is given out again: an emptied stream goes on here
+  stored INTEGER NOT NULL DEFAULT 0,  -- newest time among the messages removed, so that time does not go back either
+  UNIQUE (queue, kind, peer, priority)
+);
+
+-- One row a message: id is stream << 43 | sequence, the rowid, which is by far the fastest key.
+CREATE TABLE vtx_message (
+  id INTEGER PRIMARY KEY,
+  stored INTEGER,
+  expires INTEGER,                  -- NULL never
+  frames INTEGER NOT NULL DEFAULT 1,  -- 1: body is the frame; else per frame a 32-bit big-endian length and its bytes
+  properties TEXT,                  -- lines "Name: value"
+  body BLOB,
+  stream INTEGER AS (id >> 43),
+  seq INTEGER AS (id & 8796093022207)
+);
+
+CREATE TABLE vtx_group (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  queue INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  peer TEXT NOT NULL,
+  name TEXT NOT NULL,
+  filter BLOB,
+  max_deliveries INTEGER NOT NULL,
+  UNIQUE (queue, kind, peer, name)
+);
+
+-- Where each group reads on; a stream without a row is at its beginning.
+CREATE TABLE vtx_cursor (
+  grp INTEGER NOT NULL,
+  stream INTEGER NOT NULL,
+  next INTEGER NOT NULL,
+  PRIMARY KEY (grp, stream)
+) WITHOUT ROWID;
+
+-- Ranges in consumers' hands. Bit i of done (byte i/8, bit i%8): message first+i is settled. A claim with all bits set is deleted.
+CREATE TABLE vtx_claim (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  grp INTEGER NOT NULL,
+  stream INTEGER NOT NULL,
+  holder INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  delivery INTEGER NOT NULL,
+  done BLOB
+);
+
+-- Ranges to be delivered again, oldest due first; shrinks from the front.
+CREATE TABLE vtx_retry (
+  id INTEGER PRIMARY KEY,
+  grp INTEGER NOT NULL,
+  stream INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  delivered INTEGER NOT NULL,
+  due INTEGER NOT NULL,
+  reason TEXT
+);
+CREATE INDEX vtx_retry_due ON vtx_retry (grp, due, id);
+
+-- What each link committed last: a commit whose answer was lost is recognised when it comes again.
+CREATE TABLE vtx_producer (
+  id BLOB PRIMARY KEY,
+  counter INTEGER NOT NULL,
+  seen INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Consumers that live; their beats are in the side file, slot by slot.
+CREATE TABLE vtx_holder (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  slot INTEGER NOT NULL,
+  lease_ms INTEGER NOT NULL
+);
+
+-- Names that one holder has.
+CREATE TABLE vtx_hold (
+  what TEXT PRIMARY KEY,
+  holder INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- What was settled without being consumed: dead_lettered, expired, filtered, skipped, trimmed. grp 0: of no group.
+CREATE TABLE vtx_tally (
+  queue INTEGER NOT NULL,
+  grp INTEGER NOT NULL,
+  what TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  PRIMARY KEY (queue, grp, what)
+) WITHOUT ROWID;
+
+-- Sending from SQL, in the application's own transaction: INSERT INTO vtx_send (queue, body) VALUES ('jobs', ?);
+CREATE VIEW vtx_send AS SELECT name AS queue, NULL AS body, NULL AS properties FROM vtx_queue;
+CREATE TRIGGER vtx_send_one INSTEAD OF INSERT ON vtx_send BEGIN
+  SELECT RAISE(ABORT, 'no such VTX queue')
+    WHERE NOT EXISTS (SELECT 1 FROM vtx_queue q JOIN vtx_stream s ON s.queue = q.id
+                      WHERE q.name = NEW.queue AND s.kind = 'main' AND s.priority = 0);
+  INSERT INTO vtx_message (id, stored, properties, body)
+    SELECT max(ifnull((SELECT max(id) FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id + 1) << 43), 0), (s.id << 43) + s.next - 1) + 1,
+           max(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), s.stored, ifnull(
+             (SELECT stored FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id + 1) << 43 ORDER BY id DESC LIMIT 1), 0)),
+           NEW.properties, NEW.body
+    FROM vtx_stream s JOIN vtx_queue q ON q.id = s.queue WHERE q.name = NEW.queue AND s.kind = 'main' AND s.peer = '' AND s.priority = 0;
+END;
+
+INSERT INTO vtx_store VALUES (1, randomblob(16), 1, 1, '0.1.0');
