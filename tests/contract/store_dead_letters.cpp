@@ -85,15 +85,21 @@ TEST_P(StoreQueueContract, RequeueGivesADeadLetterToItsGroupAlone) {
 }
 
 TEST_P(StoreQueueContract, RequeuedDeadLetterCanDieAgain) {
-  a_->append(stream_, {"x"});
+  a_->append(stream_, {"well", "x"});
+  a_->settle({settle_all(claim(1))});
   a_->settle({settle_all(claim(), Verdict::dead, "first")});
   EXPECT_EQ(a_->run(Steer{Verb::dead_requeue, "q", "", 0}).count, 1U);
+  EXPECT_EQ(a_->run(Steer{Verb::dead_requeue, "q", "", 0}).count, 0U);  // it is on its way already
   a_->settle({settle_all(claim_again(), Verdict::nacked)});
   a_->settle({settle_all(claim_again(), Verdict::dead, "second")});
   EXPECT_EQ(a_->stats("q").dead, 1U);
   const Completion got = StoreDeadLetters(*a_).read();
   ASSERT_EQ(got.messages.size(), 1U);
-  EXPECT_TRUE(has_line(got.messages[0].properties, "Dead-Reason: second"));
+  const std::string_view properties = got.messages[0].properties;
+  // Of its two deaths the newest counts, but it comes from where it came from.
+  for (const char* line : {"Dead-Reason: second", "Dead-Queue: q", "Dead-Sequence: 2", "Dead-Deliveries: 2"})
+    EXPECT_TRUE(has_line(properties, line)) << line << " is not in\n" << properties;
+  EXPECT_FALSE(has_line(properties, "Dead-Reason: first"));
   EXPECT_EQ(a_->run(Steer{Verb::dead_requeue, "q", "", got.messages[0].seq}).count, 1U);
   EXPECT_EQ(a_->drain(group_, holder_), std::vector<std::string>{"x"});
 }
@@ -164,6 +170,19 @@ TEST_P(StoreQueueContract, DeadLettersDoNotDieFurther) {
   EXPECT_EQ(a_->stats("q").dead, 1U);
   EXPECT_EQ(a_->ask(driver::Inspect{"q.dead.dead"}).status.code(), Code::not_found);
   EXPECT_EQ(texts(a_->claim(readers, holder_, 10, true)), std::vector<std::string>{"x"});
+}
+
+TEST_P(StoreContract, OnlyTheExactEndingMakesADeadLetterQueue) {
+  const auto a = open();
+  const Id holder = a->holder();
+  for (const char* name : {"x.DEAD", "xdead", "x.dead2"}) {
+    const Id queue = a->queue(name);
+    const Id one = a->group(queue, "one");
+    const Id two = a->group(queue, "two");
+    a->append(a->stream(queue), numbers(1, 3));
+    EXPECT_EQ(a->drain(one, holder), numbers(1, 3)) << name;
+    EXPECT_EQ(a->drain(two, holder), numbers(1, 3)) << name;
+  }
 }
 
 TEST_P(StoreQueueContract, DeadLetterOutlivesItsOriginal) {

@@ -84,7 +84,7 @@ TEST_P(StoreQueueContract, NackedMessageCountsAsDeliveredAndTellsWhy) {
 TEST_P(StoreQueueContract, DelayedNackWaitsForTheClock) {
   a_->append(stream_, numbers(1, 2));
   const Completion got = claim(1);
-  a_->settle({settle_all(got, Verdict::nacked, "later", Ms{300})});
+  a_->settle({settle_all(got, Verdict::nacked, "later", Ms{2000})});
 
   const Completion fresh = claim(10, true);  // what waits for its time does not hold up the rest
   EXPECT_EQ(texts(fresh), numbers(2, 2));
@@ -94,7 +94,7 @@ TEST_P(StoreQueueContract, DelayedNackWaitsForTheClock) {
   EXPECT_FALSE(none.claim);
   ASSERT_TRUE(none.due_in);
   EXPECT_GT(*none.due_in, Ms{0});
-  EXPECT_LE(*none.due_in, Ms{300});
+  EXPECT_LE(*none.due_in, Ms{2000});
   place().advance(*none.due_in + Ms{5});
   const Completion due = claim_again();
   EXPECT_EQ(texts(due), numbers(1, 1));

@@ -65,6 +65,7 @@ Completion MemoryDatabase::run(const Commit& commit) {
   if (producer && commit.counter <= producer->counter) {
     const auto fenced = producer->fenced.find(commit.counter);
     if (fenced != producer->fenced.end()) answer.fenced = fenced->second;
+    if (!commit.appends.empty()) answer.head = tables_.streams.at(commit.appends.back().stream).head;
     return answer;
   }
   for (u32 i = 0; i < commit.settles.size(); ++i)

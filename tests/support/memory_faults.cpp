@@ -41,8 +41,10 @@ void MemoryFaults::lose_answer(u32 nth, bool applied) {
 
 void MemoryFaults::lose_session() {
   const std::lock_guard lock(mutex_);
-  lost_session_ = true;
-  if (wake_) wake_();
+  for (auto& [store, listener] : listeners_) {
+    listener.loses_session = true;
+    listener.wake();
+  }
 }
 
 void MemoryFaults::refuse_start(Status status) {
@@ -75,9 +77,9 @@ MemoryFaults::Doom MemoryFaults::judge(const driver::Operation& operation) {
   return doom;
 }
 
-Status MemoryFaults::judge_start() {
+Status MemoryFaults::judge_start(const MemoryStore* store, std::function<void()> wake) {
   const std::lock_guard lock(mutex_);
-  lost_session_ = false;
+  listeners_[store] = {std::move(wake), false};
   return start_;
 }
 
@@ -88,9 +90,9 @@ bool MemoryFaults::take_lost_opening() {
   return true;
 }
 
-bool MemoryFaults::take_lost_session() {
+bool MemoryFaults::take_lost_session(const MemoryStore* store) {
   const std::lock_guard lock(mutex_);
-  return std::exchange(lost_session_, false);
+  return std::exchange(listeners_.at(store).loses_session, false);
 }
 
 u64 MemoryFaults::shuffle_seed() const {
@@ -98,9 +100,9 @@ u64 MemoryFaults::shuffle_seed() const {
   return seed_;
 }
 
-void MemoryFaults::set_wake(std::function<void()> wake) {
+void MemoryFaults::forget(const MemoryStore* store) {
   const std::lock_guard lock(mutex_);
-  wake_ = std::move(wake);
+  listeners_.erase(store);
 }
 
 }  // namespace vtx::test

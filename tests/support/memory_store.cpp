@@ -71,7 +71,7 @@ MemoryStore::MemoryStore(std::shared_ptr<MemoryDatabase> database, std::shared_p
 
 MemoryStore::~MemoryStore() {
   stop();
-  if (faults_) faults_->set_wake({});
+  if (faults_) faults_->forget(this);
   ::close(fd_);
 }
 
@@ -87,8 +87,7 @@ Status MemoryStore::start(const driver::Endpoint& endpoint, bool create) {
     database_ = place.database;
     faults_ = place.faults;
   }
-  faults_->set_wake([this] { wake(); });
-  if (Status refused = faults_->judge_start(); !refused.ok()) return refused;
+  if (Status refused = faults_->judge_start(this, [this] { wake(); }); !refused.ok()) return refused;
   if (faults_->take_lost_opening()) {
     event(Event::lost);
     return {};
@@ -120,7 +119,7 @@ void MemoryStore::poll(std::vector<Completion>& out) {
   if (live_) {
     bool cut = false;
     for (const std::string& queue : database_->take_changed(attachment_, cut)) event(Event::changed, queue);
-    if (faults_->take_lost_session() || cut) end_session(false);
+    if (faults_->take_lost_session(this) || cut) end_session(false);
   }
   run_pending();
   hand_over(out);

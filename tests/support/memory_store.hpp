@@ -21,7 +21,9 @@
 
 namespace vtx::test {
 
-/// What is to go wrong in one store. Thread-safe: a test arms it while a driver thread runs the store.
+class MemoryStore;
+
+/// What is to go wrong in a store, or in several that share it. Thread-safe: a test arms it while a driver thread runs the store.
 class MemoryFaults {
  public:
   /// The `nth` operation of this kind from now on (1: the next one) answers `status` and has no effect.
@@ -31,7 +33,7 @@ class MemoryFaults {
   }
   /// The session is lost with the `nth` commit from now on, which answers in_doubt; whether it took effect is `applied`.
   void lose_answer(u32 nth, bool applied);
-  /// The session is lost at the next poll(), which comes at once.
+  /// The sessions are lost at the next poll(), which comes at once.
   void lose_session();
   /// start() answers so until it is told ok.
   void refuse_start(Status status);
@@ -48,23 +50,27 @@ class MemoryFaults {
     std::optional<bool> loses_answer;  ///< lose the session with this commit, applied or not
   };
   Doom judge(const driver::Operation& operation);
-  Status judge_start();
+  Status judge_start(const MemoryStore* store, std::function<void()> wake);
   bool take_lost_opening();
-  bool take_lost_session();
+  bool take_lost_session(const MemoryStore* store);
   u64 shuffle_seed() const;
-  void set_wake(std::function<void()> wake);
+  void forget(const MemoryStore* store);
 
  private:
   void fail_kind(std::size_t kind, u32 nth, Status status);
 
+  struct Listener {
+    std::function<void()> wake;
+    bool loses_session = false;
+  };
+
   mutable std::mutex mutex_;
   // Guarded by mutex_.
-  std::function<void()> wake_;
+  std::map<const MemoryStore*, Listener> listeners_;
   std::map<std::size_t, std::map<u32, Status>> failing_;  // kind → how many more come first → what
   std::map<u32, bool> losing_;                            // likewise for commits
   Status start_;
   u32 lost_openings_ = 0;
-  bool lost_session_ = false;
   bool full_ = false;
   u64 seed_ = 0;
 };
@@ -116,7 +122,7 @@ class MemoryStore final : public driver::Store {
 /// What stands behind a path of scheme `memory`.
 struct MemoryPlace {
   std::shared_ptr<MemoryDatabase> database;
-  std::shared_ptr<MemoryFaults> faults;  ///< of the stores opened there from now on; make a new one for each
+  std::shared_ptr<MemoryFaults> faults;  ///< of every store that is opened there from now on
 };
 
 /// Makes `memory:PATH` lead there, for every MemoryStore of this process; replaces what was there. Thread-safe.
