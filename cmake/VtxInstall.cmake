@@ -5,6 +5,8 @@
 
 include(CMakePackageConfigHelpers)
 
+# Programs find the libraries of their own tree, wherever that is installed.
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
 set(VTX_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/VTX)
 define_property(GLOBAL PROPERTY VTX_DRIVERS BRIEF_DOCS "Names of the drivers that are built")
 
@@ -70,7 +72,7 @@ function(vtx_add_all)
   vtx_install_library(vtx_all COMPONENT all)
 endfunction()
 
-# vtx_install_project(): what belongs to no library: the package's description, the command, the licence.
+# vtx_install_project(): what belongs to no library: the package's description and the licence.
 function(vtx_install_project)
   get_property(VTX_DRIVERS GLOBAL PROPERTY VTX_DRIVERS)
   configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/VTXConfig.cmake.in ${PROJECT_BINARY_DIR}/VTXConfig.cmake
@@ -88,8 +90,4 @@ function(vtx_install_project)
   install(FILES ${PROJECT_BINARY_DIR}/vtx.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
   install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/doc/vtx)
-  if(TARGET vtx_cli)
-    set_target_properties(vtx_cli PROPERTIES OUTPUT_NAME vtx INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
-    install(TARGETS vtx_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  endif()
 endfunction()

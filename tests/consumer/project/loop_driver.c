@@ -3,11 +3,10 @@
  * Somebody else's driver, in C, by the raw door: `loop:NAME` hands what PUSH sockets send to the PULL sockets of the same
  * endpoint, within the process. Nothing is stored: messages wait in their sender's pipe until a receiver can take them.
  */
-#define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <vtx/driver/driver.h>
 #include <vtx/export.h>
@@ -84,9 +83,9 @@ static void answer (struct driver *driver, const char *verb, const char *id, int
 /* frames: ATTACH link type bind|connect endpoint inproc */
 static void attach (struct driver *driver, char frames[MAX_FRAMES][TEXT])
 {
-  const int one = 1, sender = strcasecmp (frames[2], "push") == 0;
+  const int one = 1, type = atoi (frames[2]), sender = type == ZMQ_PUSH;
   struct link *link = driver->links;
-  if (!sender && strcasecmp (frames[2], "pull") != 0) {
+  if (!sender && type != ZMQ_PULL) {
     answer (driver, frames[0], frames[1], ENOTSUP, "loop: carries PUSH and PULL only");
     return;
   }

@@ -29,7 +29,7 @@ typedef struct vtx_driver_t {
   /*
    * Raw door. Runs in a thread of its own until the control socket (a ZMQ_PAIR, owned by the caller) says STOP.
    * Requests, as multipart messages of text frames:
-   *   ATTACH   link  type  bind|connect  endpoint  inproc    connect a counterpart for socket type `type` to `inproc`
+   *   ATTACH   link  type  bind|connect  endpoint  inproc    connect a counterpart for a socket of `type` (ZMQ_PUSH's number, …) to `inproc`
    *   DETACH   link                                          take what is still in the pipe, finish it, close the counterpart
    *   FLUSH    link                                          answer when all that was sent is where it should be
    *   STOP                                                   close everything and return
