@@ -42,10 +42,11 @@ class GroupModel {
       EXPECT_TRUE(alone) << "a failed message went to hands that were not empty";
       EXPECT_EQ(got.messages.size(), 1U) << "a failed message has company";
     }
+    const auto bodies = texts(got);
     for (std::size_t i = 0; i < got.messages.size(); ++i) {
       const driver::Message& message = got.messages[i];
       EXPECT_EQ(message.seq, claim.first + i);
-      EXPECT_EQ(texts(got)[i], std::to_string(message.seq));
+      EXPECT_EQ(bodies[i], std::to_string(message.seq));
       Entry& entry = entries_.at(message.seq);
       EXPECT_EQ(entry.state, State::waiting) << message.seq << " is not free";
       EXPECT_EQ(entry.fresh, fresh) << "fresh and redelivered messages in one claim";
