@@ -34,21 +34,24 @@ class GroupModel {
     ASSERT_EQ(got.messages.size(), claim.last - claim.first + 1);
     const bool fresh = entries_.at(claim.first).fresh;
     if (fresh) {
-      EXPECT_EQ(count_retries(), 0U) << "fresh messages before due retries";
-      EXPECT_EQ(claim.first, first_fresh()) << "fresh messages out of order";
+      EXPECT_EQ(retries_, 0U) << "fresh messages before due retries";
+      EXPECT_EQ(claim.first, next_fresh_) << "fresh messages out of order";
+      next_fresh_ = claim.last + 1;
     }
     if (claim.delivery > 1) {
       EXPECT_TRUE(alone) << "a failed message went to hands that were not empty";
       EXPECT_EQ(got.messages.size(), 1U) << "a failed message has company";
     }
+    const auto bodies = texts(got);
     for (std::size_t i = 0; i < got.messages.size(); ++i) {
       const driver::Message& message = got.messages[i];
       EXPECT_EQ(message.seq, claim.first + i);
-      EXPECT_EQ(texts(got)[i], std::to_string(message.seq));
+      EXPECT_EQ(bodies[i], std::to_string(message.seq));
       Entry& entry = entries_.at(message.seq);
       EXPECT_EQ(entry.state, State::waiting) << message.seq << " is not free";
       EXPECT_EQ(entry.fresh, fresh) << "fresh and redelivered messages in one claim";
       EXPECT_EQ(entry.delivered + 1, claim.delivery) << message.seq;
+      retries_ -= entry.fresh ? 0 : 1;
       entry = {State::leased, claim.delivery, false, claim.id};
     }
   }
@@ -62,14 +65,14 @@ class GroupModel {
       entry.state = State::acked;
       return;
     }
-    entry.state = State::waiting;
+    give_back(entry);
     if (*verdict == Verdict::unseen) --entry.delivered;
   }
 
   /// The claim was taken over.
   void taken(Id claim) {
     for (auto& [seq, entry] : entries_)
-      if (entry.state == State::leased && entry.claim == claim) entry.state = State::waiting;
+      if (entry.state == State::leased && entry.claim == claim) give_back(entry);
   }
 
   /// The least sequence that the group still needs.
@@ -89,24 +92,20 @@ class GroupModel {
   void claimed_nothing(const Completion& got, bool alone) const {
     if (got.retry_waiting) {
       EXPECT_FALSE(alone) << "empty hands were refused";
-      EXPECT_GT(count_retries(), 0U) << "no retry is waiting";
+      EXPECT_GT(retries_, 0U) << "no retry is waiting";
       return;
     }
-    EXPECT_EQ(count_retries(), 0U) << "a retry was not offered";
-    EXPECT_EQ(first_fresh(), 0U) << "a fresh message was not offered";
+    EXPECT_EQ(retries_, 0U) << "a retry was not offered";
+    EXPECT_EQ(next_fresh_, entries_.size() + 1) << "a fresh message was not offered";
   }
-  u64 count_retries() const {
-    u64 count = 0;
-    for (const auto& [seq, entry] : entries_) count += entry.state == State::waiting && !entry.fresh ? 1 : 0;
-    return count;
-  }
-  Seq first_fresh() const {
-    for (const auto& [seq, entry] : entries_)
-      if (entry.fresh) return seq;
-    return 0;
+  void give_back(Entry& entry) {
+    entry.state = State::waiting;
+    ++retries_;
   }
 
   std::map<Seq, Entry> entries_;
+  Seq next_fresh_ = 1;  ///< the first never leased
+  u64 retries_ = 0;     ///< how many wait that were leased before
 };
 
 }  // namespace vtx::test
