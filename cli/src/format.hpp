@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// How messages stand in a file or pipe. All three formats give back exactly what went in:
+//
+//   lines    one message a line, without its newline; an empty line is an empty message
+//   records  paragraphs: one or more lines, separated by one or more empty lines (Debian's control files, for example)
+//   frames   count of frames, then each frame's length and bytes; numbers are 4 bytes, big-endian. Carries every message
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+#include <zmq.hpp>
+
+namespace vtx::cli {
+
+enum class Format { lines, records, frames };
+
+/// "lines", "records" or "frames", checked before.
+Format format_named(const std::string& name);
+
+using Frames = std::vector<zmq::message_t>;
+
+/// Appends the message to `out`. @return nullptr, or why this format cannot carry it (`out` is unchanged then)
+const char* encode(Format format, const Frames& frames, std::string& out);
+
+/// Reads messages from a descriptor through one buffer, which grows only for a line longer than itself. One thread at a time.
+class MessageReader {
+ public:
+  /// Waits until the descriptor is readable. @return false to stop reading
+  using Wait = std::function<bool(int fd)>;
+  enum class Next { message, end, stopped };
+
+  /// @param fd    borrowed
+  /// @param name  of the file, for errors
+  MessageReader(int fd, std::string name, Format format, Wait wait);
+
+  /// Puts the next message into `frames`. A message cut short is never given out: Failure, as for a failed read.
+  Next next(Frames& frames);
+  std::uint64_t bytes_read() const noexcept { return bytes_read_; }
+
+ private:
+  enum class Got { data, end, stopped };
+
+  Next next_line(Frames& frames);
+  Next next_record(Frames& frames);
+  Next next_frames(Frames& frames);
+  Next rest_as_message(Frames& frames);
+  void give(Frames& frames, std::size_t length, std::size_t separator);
+  Got fill();
+  Got read_some(char* to, std::size_t size, std::size_t& got);
+  Got take(char* to, std::size_t size, std::size_t& taken);
+  Got take_number(std::uint32_t& number, std::size_t& taken);
+  Next cut_short(Got got) const;
+
+  int fd_;
+  std::string name_;
+  Format format_;
+  Wait wait_;
+  std::vector<char> buffer_;
+  std::size_t begin_ = 0;  // [begin_, end_) of buffer_ is read and not given out yet
+  std::size_t end_ = 0;
+  std::size_t scanned_ = 0;  // of it, bytes known to hold no separator
+  std::uint64_t bytes_read_ = 0;
+};
+
+}  // namespace vtx::cli

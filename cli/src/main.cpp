@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The `vtx` command: parses the command line, runs what was chosen, and turns every outcome into an exit code:
+// 0 done, 1 failed, 2 wrong usage.
+#include <cstdio>
+#include <exception>
+
+#include "commands.hpp"
+#include "report.hpp"
+
+namespace {
+
+using namespace vtx::cli;
+
+int code(Exit exit) { return static_cast<int>(exit); }
+
+int run(const Chosen& chosen) {
+  try {
+    const Exit exit = chosen();
+    if (std::fflush(stdout) == 0) return code(exit);
+    note("standard output: cannot be written");
+  } catch (const Failure& failure) {
+    note(failure.what());
+    return code(failure.code());
+  } catch (const std::exception& error) {
+    note(error.what());
+  }
+  return code(Exit::failed);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Durable queues for ZeroMQ: looks at, fills and empties the queues of a VTX store."};
+  app.name("vtx");
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage. `vtx COMMAND --help` shows an example of each.");
+  Chosen chosen;
+  add_send(app, chosen);
+  add_recv(app, chosen);
+  add_queues(app, chosen);
+  add_dead(app, chosen);
+  add_upkeep(app, chosen);
+  add_bench(app, chosen);
+  add_version(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? code(Exit::done) : code(Exit::usage);
+  }
+  set_program_name("vtx " + app.get_subcommands().front()->get_name());
+  return run(chosen);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// See sender.hpp.
+#include "sender.hpp"
+
+#include <cerrno>
+
+#include "failure.hpp"
+#include "report.hpp"
+
+namespace vtx::cli {
+namespace {
+
+// The pipe is bounded in messages, not in bytes: a thousand messages of 64 MiB would be 64 GiB.
+constexpr std::uint64_t kMaxUnflushedBytes = std::uint64_t{64} << 20;
+constexpr int kFlushSliceMs = 200;
+constexpr auto kGrace = std::chrono::seconds(5);
+
+/// True for what flushing again cannot cure; all else is the store's trouble, which its event has told.
+bool is_final(int error) {
+  return error == ECANCELED || error == ETERM || error == EFAULT || error == EINVAL || error == ENOTSOCK;
+}
+
+}  // namespace
+
+bool Sender::send(Frames& frames) {
+  std::uint64_t bytes = 0;
+  for (const auto& frame : frames) bytes += frame.size();
+  if (bytes_since_flush_ > 0 && bytes_since_flush_ + bytes > kMaxUnflushedBytes && !flush()) return false;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const int more = i + 1 < frames.size() ? ZMQ_SNDMORE : 0;
+    while (zmq_msg_send(frames[i].handle(), link_.socket(), more | ZMQ_DONTWAIT) < 0) {
+      if (zmq_errno() != EAGAIN && zmq_errno() != EINTR)
+        throw Failure(link_.endpoint() + ": " + zmq_strerror(zmq_errno()));
+      if (link_.wait(ZMQ_POLLOUT, -1, std::chrono::seconds(1)).stop) return false;
+    }
+  }
+  ++count_;
+  bytes_since_flush_ += bytes;
+  return true;
+}
+
+bool Sender::flush() {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point given_up = Clock::time_point::max();
+  while (vtx_flush(link_.session().vtx(), link_.socket(), kFlushSliceMs) != 0) {
+    const int error = errno;
+    const Failure failure = last_failure(link_.endpoint());
+    const Ready ready = link_.wait(0, -1, std::chrono::milliseconds(error == EAGAIN ? 0 : kFlushSliceMs));
+    if (is_final(error)) throw failure;
+    if (!ready.stop) continue;
+    if (given_up == Clock::time_point::max()) given_up = Clock::now() + kGrace;
+    if (Clock::now() >= given_up || link_.session().signals().count() > 1) return false;
+  }
+  bytes_since_flush_ = 0;
+  return true;
+}
+
+}  // namespace vtx::cli

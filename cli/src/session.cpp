@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// See session.hpp.
+#include "session.hpp"
+
+#include <cstring>
+
+#include "drivers.hpp"
+#include "failure.hpp"
+#include "report.hpp"
+
+namespace vtx::cli {
+namespace {
+
+constexpr const char* kMonitorAddress = "inproc://vtx-cli-events-";
+
+}  // namespace
+
+Session::Session() {
+  vtx_ = vtx_new(context_.handle());
+  if (vtx_ == nullptr) throw last_failure("vtx");
+  register_drivers(vtx_);
+}
+
+Session::~Session() {
+  signals_.release();
+  vtx_destroy(&vtx_);
+}
+
+Side default_side(const std::string& endpoint, int socket_type) {
+  const std::string address = endpoint.substr(0, endpoint.find('?'));
+  const bool serves =
+      socket_type == ZMQ_PULL || socket_type == ZMQ_REP || socket_type == ZMQ_ROUTER || socket_type == ZMQ_PUB;
+  return serves || address.find('*') != std::string::npos ? Side::bind : Side::connect;
+}
+
+Link::Link(Session& session, int socket_type, const std::string& endpoint, Side side)
+    : session_(session), endpoint_(endpoint) {
+  socket_ = vtx_socket(session_.vtx(), socket_type);
+  if (socket_ == nullptr) throw last_failure(endpoint);
+  try {
+    watch();
+    const int rc = side == Side::bind ? vtx_bind(session_.vtx(), socket_, endpoint.c_str())
+                                      : vtx_connect(session_.vtx(), socket_, endpoint.c_str());
+    if (rc != 0) throw last_failure(endpoint);
+  } catch (...) {
+    vtx_close(session_.vtx(), socket_);
+    throw;
+  }
+}
+
+Link::~Link() {
+  take_events();
+  vtx_close(session_.vtx(), socket_);
+}
+
+void Link::watch() {
+  static int count = 0;
+  const std::string address = kMonitorAddress + std::to_string(++count);
+  if (vtx_monitor(session_.vtx(), socket_, address.c_str(), VTX_EVENT) != 0) throw last_failure(endpoint_);
+  monitor_ = zmq::socket_t(session_.context(), zmq::socket_type::pair);
+  monitor_.set(zmq::sockopt::linger, 0);
+  monitor_.connect(address);
+}
+
+Ready Link::wait(short events, int input, std::chrono::milliseconds timeout) {
+  zmq_pollitem_t items[] = {{monitor_.handle(), 0, ZMQ_POLLIN, 0},
+                            {nullptr, session_.signals().fd(), ZMQ_POLLIN, 0},
+                            {socket_, 0, events, 0},
+                            {nullptr, input, ZMQ_POLLIN, 0}};
+  // zmq_poll knows no empty item: the descriptor, when there is none, is left off; an unwanted socket has no events.
+  const int count = input >= 0 ? 4 : 3;
+  if (zmq_poll(items, count, static_cast<long>(timeout.count())) < 0 && zmq_errno() != EINTR)
+    throw Failure(endpoint_ + ": " + zmq_strerror(zmq_errno()));
+  if (items[0].revents != 0) take_events();
+  if (!failed_.empty()) throw Failure(failed_);
+  Ready ready;
+  ready.socket = items[2].revents != 0;
+  ready.input = count == 4 && items[3].revents != 0;
+  ready.stop = session_.signals().taken() != 0;
+  return ready;
+}
+
+vtx_stats_t Link::stats() {
+  vtx_stats_t stats{};
+  stats.struct_size = sizeof stats;
+  if (vtx_stats(session_.vtx(), socket_, nullptr, &stats) != 0) throw last_failure(endpoint_);
+  return stats;
+}
+
+void Link::abandon() {
+  const int none = 0;
+  zmq_setsockopt(socket_, ZMQ_LINGER, &none, sizeof none);
+}
+
+void Link::take_events() {
+  zmq::message_t event;
+  zmq::message_t origin;
+  while (monitor_.recv(event, zmq::recv_flags::dontwait)) {
+    if (event.more() && !monitor_.recv(origin, zmq::recv_flags::dontwait)) return;
+    if (event.size() != 6) continue;
+    std::uint16_t kind = 0;
+    std::int32_t value = 0;
+    std::memcpy(&kind, event.data(), sizeof kind);
+    std::memcpy(&value, event.data<char>() + sizeof kind, sizeof value);
+    if (kind != VTX_EVENT) continue;
+    const std::string_view text = origin.to_string_view();
+    const auto zero = text.find('\0');
+    take_event(value, std::string(zero == std::string_view::npos ? text : text.substr(zero + 1)));
+  }
+}
+
+void Link::take_event(int code, const std::string& sentence) {
+  const std::string text = sentence.find(endpoint_) == std::string::npos ? endpoint_ + ": " + sentence : sentence;
+  switch (code) {
+    case VTX_EVENT_TROUBLE:
+      if (!in_trouble_) note(text + " (waiting; it goes on by itself)");
+      in_trouble_ = true;
+      return;
+    case VTX_EVENT_RECOVERED:
+      if (in_trouble_) note(text);
+      in_trouble_ = false;
+      return;
+    case VTX_EVENT_FAILED: failed_ = text; return;
+    default: note(text);
+  }
+}
+
+}  // namespace vtx::cli
