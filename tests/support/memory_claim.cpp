@@ -101,6 +101,7 @@ void MemoryDatabase::lease(const ClaimNext& wish, Id stream_id, Seq from, Seq to
   answer.claim = claim.lease;
   answer.head = stream.head;
   answer.tail = stream.tail();
+  if (wish.uncounted) --claim.lease.delivery;
   tables_.claims[claim.lease.id] = std::move(claim);
   hand_over(basket.rows(), answer);
 }

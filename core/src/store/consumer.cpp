@@ -94,8 +94,15 @@ u32 Consumer::room() const {
   return have > window / 2 || have >= window ? 0 : std::min(window - static_cast<u32>(have), kMaxBatch);
 }
 
+u64 Consumer::on_claim_submitted() {
+  ++submitted_;
+  number_ = lost_number_ != 0 ? std::exchange(lost_number_, 0) : engine_.holder().next_number();
+  return number_;
+}
+
 void Consumer::on_claim(Completion& answer) {
   --submitted_;
+  if (answer.status.code() == Code::lost || answer.status.code() == Code::in_doubt) lost_number_ = number_;
   if (!answer.claim) return;
   const Claim& claim = *answer.claim;
   ++stats_.claims;
@@ -297,7 +304,7 @@ bool Consumer::settle() {
     const auto found = claims_.find(id);
     if (found == claims_.end()) continue;
     Held& held = found->second;
-    sent.push_back({id, std::exchange(held.marked, 0), held.undone == 0});
+    sent.push_back({id, std::exchange(held.marked, 0), held.undone == 0, std::exchange(held.in_doubt, false)});
     held.odd_sent = std::exchange(held.odd, {});
     commit.settles.push_back({group_, id, held.done, held.odd_sent});
   }
@@ -323,6 +330,7 @@ void Consumer::on_settled(const std::vector<Sent>& sent, Completion& answer) {
       Held& held = found->second;
       if (held.marked == 0) dirty_.push_back(one.claim);
       held.marked += one.marked;
+      held.in_doubt = true;
       held.odd.insert(held.odd.begin(), held.odd_sent.begin(), held.odd_sent.end());
       held.odd_sent.clear();
     }
@@ -331,7 +339,10 @@ void Consumer::on_settled(const std::vector<Sent>& sent, Completion& answer) {
     return;
   }
   if (std::exchange(troubled_, false)) events_.on_link_event(VTX_EVENT_RECOVERED, "settlements are recorded again");
-  for (const u32 index : answer.fenced) fence(sent[index].claim);
+  for (const u32 index : answer.fenced) {
+    // A claim that was settled whole, and whose answer was lost, is no news: it is our own settlement that closed it.
+    if (!(sent[index].repeated && sent[index].closed)) fence(sent[index].claim);
+  }
   u64 settled = 0;
   for (const Sent& one : sent) {
     const auto found = claims_.find(one.claim);

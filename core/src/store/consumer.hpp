@@ -40,7 +40,8 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
   // For the Feed.
   driver::Id group() const { return group_; }
   driver::u32 room() const;  ///< messages to claim now
-  void on_claim_submitted() { ++submitted_; }
+  /// The number of the claim that is asked for now: the one before again if its answer was lost.
+  driver::u64 on_claim_submitted();
   void on_claim(driver::Completion& answer);
 
   // For the Link.
@@ -68,12 +69,14 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
     driver::u32 lent = 0;               ///< in the application's hands, as far as this thread has heard
     driver::u32 marked = 0;             ///< newly done since the latest submission
     bool ready = true;                  ///< false: ack=none, and not yet recorded
+    bool in_doubt = false;              ///< a settlement's answer was lost with the session
     bool resting = false;               ///< only its unconfirmed message is left (ack=next)
   };
   struct Sent {
     driver::Id claim;
     driver::u32 marked;
     bool closed;
+    bool repeated;
   };
   struct Deadline {
     driver::Steady due;
@@ -110,7 +113,9 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
   driver::u32 max_deliveries_ = 0;
   bool joined_ = false;
   bool closing_ = false;
-  driver::u32 submitted_ = 0;  ///< claims asked for
+  driver::u32 submitted_ = 0;    ///< claims asked for
+  driver::u64 lost_number_ = 0;  ///< of the claim whose answer was lost with the session
+  driver::u64 number_ = 0;
   std::map<driver::Id, Held> claims_;
   std::deque<driver::Id> queue_;  ///< claims with messages to hand over
   std::uint64_t in_hand_ = 0;     ///< lent, undecided

@@ -65,7 +65,7 @@ void Feed::submit(Consumer& consumer) {
   if (next.uncounted) next.limit.messages = 1;
   ++submitted_;
   alone_submitted_ = next.alone;
-  consumer.on_claim_submitted();
+  next.number = consumer.on_claim_submitted();
   engine_.submit(std::move(next), [this, consumer = consumer.shared_from_this()](Completion& answer) {
     on_answer(consumer.get(), answer);
   });

@@ -26,6 +26,8 @@ class Holder {
 
   /// 0 while the store has not given one yet.
   driver::Id id() const { return ready_ ? id_ : 0; }
+  /// Numbers this holder's claims.
+  driver::u64 next_number() { return ++last_number_; }
 
   void on_live();
   void on_lost();
@@ -46,6 +48,7 @@ class Holder {
 
   Engine& engine_;
   driver::Id id_ = 0;
+  driver::u64 last_number_ = 0;
   bool ready_ = false;  ///< id_ is valid in this session
   bool beating_ = false;
   Timers::Token timer_ = 0;

@@ -140,8 +140,11 @@ struct ClaimNext {
   Id group = 0;
   Id holder = 0;
   Limit limit;
-  bool alone = false;  ///< the holder has nothing else of this group in hands: may get a redelivered message
-  bool uncounted = false;  ///< this delivery does not count: claim.delivery is that of the one before (0 for a fresh message)
+  bool alone = false;      ///< the holder has nothing else of this group in hands: may get a redelivered message
+  bool uncounted = false;  ///< if the holder dies with this claim, this delivery does not count
+  /// The holder's nth claim, 1 …. Asked again with the same number, because the answer was lost with the session, it is the same claim
+  /// again while that is open. A store whose answers cannot be lost may ignore it.
+  u64 number = 0;
 };
 
 /// Reads without leasing. Answers messages, head, tail.
