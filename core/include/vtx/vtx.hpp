@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// VTX in C++, over the C API of vtx.h and with cppzmq's own types: zmq::context_t in, zmq::message_t out. What a
+// function does, and when it fails, stands at its namesake in vtx.h; here failures are thrown as vtx::error.
+//
+//   zmq::context_t context;
+//   vtx::instance vtx(context);                         // destroyed before the context
+//   vtx.add_driver("sqlite", vtx_sqlite_driver);        // or vtx_register_all(vtx.handle()) of vtx/all.h
+//   vtx::socket jobs(vtx, zmq::socket_type::pull);      // destroyed before the instance
+//   jobs.bind("sqlite:q.db?queue=jobs");
+//   while (auto job = vtx::receive(jobs)) { work(job->message()); job->ack(); }
+#pragma once
+
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+#include <zmq.hpp>
+
+#include "vtx/vtx.h"
+
+namespace vtx {
+
+/// What failed, as a sentence of vtx_last_error(); num() is the errno value.
+class error : public zmq::error_t {
+ public:
+  error() : sentence_(std::make_shared<std::string>(vtx_last_error())) {}
+  const char* what() const noexcept override { return sentence_->c_str(); }
+
+ private:
+  std::shared_ptr<const std::string> sentence_;  // shared: copying an exception must not throw
+};
+
+namespace detail {
+inline void check(int result) {
+  if (result != 0) throw error();
+}
+}  // namespace detail
+
+/// Owns a vtx_t. Thread-safe as vtx_t is. Its destructor waits for linger, as vtx_destroy() does.
+class instance {
+ public:
+  explicit instance(zmq::context_t& context) : vtx_(vtx_new(context.handle())) {
+    if (vtx_ == nullptr) throw error();
+  }
+  instance(instance&& other) noexcept : vtx_(std::exchange(other.vtx_, nullptr)) {}
+  instance& operator=(instance&& other) noexcept {
+    std::swap(vtx_, other.vtx_);
+    return *this;
+  }
+  ~instance() {
+    if (vtx_ != nullptr) (void)vtx_destroy(&vtx_);
+  }
+
+  vtx_t* handle() const noexcept { return vtx_; }
+
+  void add_driver(const std::string& scheme, vtx_driver_fn driver) {
+    detail::check(vtx_register(vtx_, scheme.c_str(), driver));
+  }
+  void load(const std::string& plugin_path) { detail::check(vtx_load(vtx_, plugin_path.c_str())); }
+
+  // Links of any libzmq socket of the context, zmq::socket_t too.
+  void bind(zmq::socket_ref socket, const std::string& endpoint) {
+    detail::check(vtx_bind(vtx_, socket.handle(), endpoint.c_str()));
+  }
+  void connect(zmq::socket_ref socket, const std::string& endpoint) {
+    detail::check(vtx_connect(vtx_, socket.handle(), endpoint.c_str()));
+  }
+  void unbind(zmq::socket_ref socket, const std::string& endpoint) {
+    detail::check(vtx_unbind(vtx_, socket.handle(), endpoint.c_str()));
+  }
+  void disconnect(zmq::socket_ref socket, const std::string& endpoint) {
+    detail::check(vtx_disconnect(vtx_, socket.handle(), endpoint.c_str()));
+  }
+
+  /// False when not all was durable in time; negative: waits for ever. Throws for what holds the link up (ENOSPC, …).
+  bool flush(zmq::socket_ref socket, std::chrono::milliseconds timeout = std::chrono::milliseconds(-1)) {
+    if (vtx_flush(vtx_, socket.handle(), static_cast<int>(timeout.count())) == 0) return true;
+    if (errno == EAGAIN) return false;
+    throw error();
+  }
+
+  /// @param events  a mask of ZMQ_EVENT_… and VTX_EVENT
+  void monitor(zmq::socket_ref socket, const std::string& inproc_address, int events = 0xffff) {
+    detail::check(vtx_monitor(vtx_, socket.handle(), inproc_address.c_str(), events));
+  }
+
+  /// Of all links of the socket, or of the one with this endpoint.
+  vtx_stats_t stats(zmq::socket_ref socket, const std::string& endpoint = {}) const {
+    vtx_stats_t stats{};
+    stats.struct_size = sizeof stats;
+    detail::check(vtx_stats(vtx_, socket.handle(), endpoint.empty() ? nullptr : endpoint.c_str(), &stats));
+    return stats;
+  }
+
+  /// The answer is JSON.
+  std::string admin(const std::string& endpoint, const std::string& command,
+                    std::chrono::milliseconds timeout = std::chrono::milliseconds(-1)) {
+    char* json = nullptr;
+    detail::check(vtx_admin(vtx_, endpoint.c_str(), command.c_str(), static_cast<int>(timeout.count()), &json));
+    const std::unique_ptr<char, void (*)(void*)> owned(json, &vtx_free);
+    return owned.get();
+  }
+
+ private:
+  vtx_t* vtx_;
+};
+
+/// Owns a genuine libzmq socket and its links; sends, receives and sets options as any zmq::socket_ref. One thread at a time.
+/// Must end before its instance.
+class socket : public zmq::socket_ref {
+ public:
+  socket(instance& owner, zmq::socket_type type)
+      : zmq::socket_ref(zmq::from_handle, make(owner, static_cast<int>(type))), vtx_(owner.handle()) {}
+  socket(socket&& other) noexcept : zmq::socket_ref(other), vtx_(other.vtx_) { other._handle = nullptr; }
+  socket& operator=(socket&& other) noexcept {
+    std::swap(_handle, other._handle);
+    std::swap(vtx_, other.vtx_);
+    return *this;
+  }
+  socket(const socket&) = delete;
+  socket& operator=(const socket&) = delete;
+  ~socket() {
+    if (_handle != nullptr) (void)vtx_close(vtx_, _handle);
+  }
+
+  void bind(const std::string& endpoint) { detail::check(vtx_bind(vtx_, handle(), endpoint.c_str())); }
+  void connect(const std::string& endpoint) { detail::check(vtx_connect(vtx_, handle(), endpoint.c_str())); }
+  void unbind(const std::string& endpoint) { detail::check(vtx_unbind(vtx_, handle(), endpoint.c_str())); }
+  void disconnect(const std::string& endpoint) { detail::check(vtx_disconnect(vtx_, handle(), endpoint.c_str())); }
+
+  vtx_t* vtx() const noexcept { return vtx_; }
+
+ private:
+  static void* make(instance& owner, int type) {
+    void* made = vtx_socket(owner.handle(), type);
+    if (made == nullptr) throw error();
+    return made;
+  }
+
+  vtx_t* vtx_;
+};
+
+/// A received message that is given back unless it was acknowledged: an exception that unwinds past it loses nothing,
+/// whatever the link's `ack` is. Any one thread at a time; may outlive its socket, not the instance.
+class delivery {
+ public:
+  delivery(vtx_t* vtx, std::vector<zmq::message_t> frames) : vtx_(vtx), frames_(std::move(frames)) {}
+  delivery(delivery&& other) noexcept : vtx_(std::exchange(other.vtx_, nullptr)), frames_(std::move(other.frames_)) {}
+  delivery& operator=(delivery&& other) noexcept {
+    std::swap(vtx_, other.vtx_);
+    std::swap(frames_, other.frames_);
+    return *this;
+  }
+  ~delivery() {
+    if (vtx_ != nullptr) (void)vtx_nack(vtx_, frames_.front().handle(), 0);
+  }
+
+  /// The first frame; of most messages the only one.
+  const zmq::message_t& message() const { return frames_.front(); }
+  const std::vector<zmq::message_t>& frames() const { return frames_; }
+
+  /// Settles it. Throws when it is too late (EALREADY: the link has ended, or somebody else has it by now).
+  void ack() { detail::check(vtx_ack(std::exchange(vtx_, nullptr), frames_.front().handle())); }
+  /// Gives it back, to be delivered again to anyone of the group after `delay`.
+  void nack(std::chrono::milliseconds delay = {}) {
+    detail::check(vtx_nack(std::exchange(vtx_, nullptr), frames_.front().handle(), static_cast<int>(delay.count())));
+  }
+
+ private:
+  vtx_t* vtx_;  ///< nullptr once settled or moved from
+  std::vector<zmq::message_t> frames_;
+};
+
+/// Receives the next message of a socket whose links are all VTX's. nullopt when there is none (dontwait, ZMQ_RCVTIMEO).
+inline std::optional<delivery> receive(const socket& from, zmq::recv_flags flags = zmq::recv_flags::none) {
+  zmq::socket_ref source = from;
+  std::vector<zmq::message_t> frames(1);
+  if (!source.recv(frames.back(), flags)) return std::nullopt;
+  while (frames.back().more()) {
+    frames.emplace_back();
+    (void)source.recv(frames.back());
+  }
+  return delivery(from.vtx(), std::move(frames));
+}
+
+}  // namespace vtx
