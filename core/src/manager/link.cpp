@@ -130,7 +130,10 @@ void Link::on_side_open(const Status& status) {
 void Link::opening_failed(const Status& status) {
   if (status.code() == Code::lost || status.code() == Code::in_doubt || phase_ == Phase::done)
     return;  // on_live comes again
-  if (opened_ && !is_passing(status.code())) return std::exchange(opened_, nullptr)(status);
+  if (opened_ && !is_passing(status.code())) {
+    on_link_event(VTX_EVENT_FAILED, status.text());
+    return std::exchange(opened_, nullptr)(status);
+  }
   if (std::exchange(trouble_told_, status.text()) != status.text()) on_link_event(VTX_EVENT_TROUBLE, status.text());
   engine_.reactor().timers.cancel(reopen_);
   reopen_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + kReopen, [this] {

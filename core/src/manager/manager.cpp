@@ -121,6 +121,8 @@ Result<Manager::Scheme*> Manager::scheme_for(const std::string& name) {
     auto factory = [make = scheme.driver->store] { return std::unique_ptr<Store>(static_cast<Store*>(make())); };
     auto instance =
         std::make_unique<StoreInstance>(context_, reaper_, factory, batches_, monitors_, ended, system_clock());
+    if (!instance->valid())
+      return fail(Code::no_space, "no descriptors left for a driver thread: raise the limit (ulimit -n)", EMFILE);
     scheme.store = instance.get();
     scheme.instance = std::move(instance);
   }

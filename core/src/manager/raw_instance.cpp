@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "bridge/reaper.hpp"
+#include "util/quiet_thread.hpp"
 
 namespace vtx {
 
@@ -53,7 +54,7 @@ RawInstance::RawInstance(void* zmq_context, void (*run)(void*, void*), std::func
       zmq_connect(driver_end_, address.c_str()) != 0) {
     return;  // every request fails, and says so
   }
-  thread_ = std::thread([run, context = context_, end = driver_end_] {
+  thread_ = quiet_thread([run, context = context_, end = driver_end_] {
     run(context, end);
     zmq_close(end);
   });

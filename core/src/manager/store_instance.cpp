@@ -8,6 +8,8 @@
 #include <array>
 #include <random>
 
+#include "util/quiet_thread.hpp"
+
 namespace vtx {
 
 using namespace driver;
@@ -77,15 +79,19 @@ StoreInstance::StoreInstance(void* zmq_context, pthread_t reaper, StoreFactory f
             [this](int fd) { (void)epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); },
             [this](std::function<void()> action) { post(std::move(action)); }},
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  if (!valid()) return;
   watch(bell_.fd(), kPosted);
   watch(releases_->fd(), kOther);
-  thread_ = std::thread([this] { run(); });
+  thread_ = quiet_thread([this] { run(); });
 }
 
 StoreInstance::~StoreInstance() {
+  if (!thread_.joinable()) return;
   shut_down();
   thread_.join();
 }
+
+bool StoreInstance::valid() const { return epoll_.valid() && bell_.valid() && releases_->fd() >= 0; }
 
 // --- application threads ---------------------------------------------------------------------------------------------
 
@@ -103,7 +109,7 @@ void StoreInstance::in_driver(std::function<void()> action) {
     action();
     call->answer(true);
   });
-  (void)call->wait(kDriverWithin);
+  (void)call->wait(Ms(-1));  // the action may refer to what is on our stack
 }
 
 Result<std::string> StoreInstance::open(LinkId id, LinkRequest request) {
@@ -214,6 +220,7 @@ void StoreInstance::shut_down() {
   post([this] {
     if (std::exchange(ending_, true)) return;
     for (auto& [id, target] : links_) target->detach();
+    for (const auto& question : questions_) question->finish(fail(Code::lost, "the instance was destroyed"));
   });
 }
 

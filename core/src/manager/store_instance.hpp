@@ -27,6 +27,9 @@ class StoreInstance final : public Instance {
                 OnEnded on_ended, const driver::Clock& clock);
   ~StoreInstance() override;
 
+  /// False when the process had no descriptors left for it; it is then of no use.
+  bool valid() const;
+
   Result<std::string> open(LinkId id, LinkRequest request) override;
   void close(LinkId id, void* socket, int linger_ms, bool socket_stays) override;
   Status flush(LinkId id, driver::Ms timeout) override;

@@ -57,6 +57,7 @@ void Consumer::close() {
     unconfirmed_ = nullptr;
     ++stats_.returned;
   }
+  leave_when_empty();
 }
 
 void Consumer::abandon() {
@@ -72,6 +73,7 @@ void Consumer::abandon() {
 void Consumer::drop() {
   closing_ = true;
   feed_.leave(this);
+  leave_when_empty();
   while (!claims_.empty()) {
     Held& held = claims_.begin()->second;
     if (held.batch != nullptr) {
@@ -396,10 +398,14 @@ void Consumer::forget(Held& held) {
     feed_.on_claim_closed(held.claim.delivery > 1);
   }
   claims_.erase(held.claim.id);
-  if (closing_ && claims_.empty() && joined_) {
-    joined_ = false;
-    engine_.holder().leave(options_.lease);
-  }
+  leave_when_empty();
+}
+
+/// Beats go on until the last claim is given back.
+void Consumer::leave_when_empty() {
+  if (!closing_ || !joined_ || !claims_.empty()) return;
+  joined_ = false;
+  engine_.holder().leave(options_.lease);
 }
 
 void Consumer::arm_hold() {

@@ -94,6 +94,7 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
   void give_back_unsent(Held& held);
   void dead_letter(Held& held);
   void forget(Held& held);
+  void leave_when_empty();
   void fence(driver::Id claim);
   void on_settled(const std::vector<Sent>& sent, driver::Completion& answer);
   void confirm(Slot* slot);

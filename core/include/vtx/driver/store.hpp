@@ -33,6 +33,7 @@ class Store {
 
   /// Starts `operation`. Never waits for a network or a lock; an embedded store may finish it here or gather it
   /// with others for one transaction at the next poll().
+  /// Of one producer at most one counted Commit is out at a time: with two, the later one's watermark would hide that the earlier failed.
   /// @param ticket     any number but 0, given back in the answer
   /// @param operation  its message bodies and properties are borrowed until the answer came out of poll()
   virtual void submit(u64 ticket, Operation operation) = 0;
