@@ -71,6 +71,7 @@ void Ledger::apply(const driver::ClaimNext& next, Completion& out) {
 bool Ledger::claim_retry(const driver::ClaimNext& next, Completion& out) {
   while (true) {
     Id entry = 0;
+    u32 delivered = 0;
     driver::Claim claim;
     Range range{0, 0};
     {
@@ -81,10 +82,11 @@ bool Ledger::claim_retry(const driver::ClaimNext& next, Completion& out) {
       entry = rows.number(0);
       claim.stream = rows.number(1);
       range = {rows.number(2), rows.number(3)};
-      claim.delivery = static_cast<u32>(rows.integer(4)) + 1;
+      delivered = static_cast<u32>(rows.integer(4));
       claim.reason = rows.text(5);
     }
-    const bool again = claim.delivery > 1;
+    claim.delivery = delivered + (next.uncounted ? 0 : 1);
+    const bool again = delivered > 0;
     if (again && !next.alone) {
       out.retry_waiting = true;
       return false;
@@ -126,6 +128,7 @@ bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
         next.group, source.stream, got.last + 1);
     driver::Claim claim;
     claim.stream = source.stream;
+    claim.delivery = next.uncounted ? 0 : 1;
     claim.first = got.first;
     claim.last = got.last;
     record_claim(next, std::move(claim), out);
@@ -135,8 +138,8 @@ bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
 }
 
 void Ledger::record_claim(const driver::ClaimNext& next, driver::Claim claim, Completion& out) {
-  database_.run("INSERT INTO vtx_claim (grp, stream, holder, first, last, delivery) VALUES (?, ?, ?, ?, ?, ?)", next.group,
-                claim.stream, next.holder, claim.first, claim.last, claim.delivery);
+  database_.run("INSERT INTO vtx_claim (grp, stream, holder, first, last, delivery, counted) VALUES (?, ?, ?, ?, ?, ?, ?)", next.group,
+                claim.stream, next.holder, claim.first, claim.last, claim.delivery, !next.uncounted);
   claim.id = static_cast<Id>(database_.last_id());
   claim.group = next.group;
   out.head = head_of(claim.stream).last;
