@@ -70,6 +70,7 @@ CREATE TABLE vtx_claim (
   first INTEGER NOT NULL,
   last INTEGER NOT NULL,
   delivery INTEGER NOT NULL,
+  counted INTEGER NOT NULL,         -- 0: this delivery is not in `delivery`
   done BLOB
 );
 

@@ -4,6 +4,8 @@
 // parties with a helper thread, started when somebody first has to wait. Table and mutex are never destroyed: helpers outlive main().
 #include "vtx/driver/file_lock.hpp"
 
+#include "util/quiet_thread.hpp"
+
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -135,7 +137,7 @@ struct LockFile::Shared {
     }
     helper = true;
     ++users;
-    std::thread([this] { serve(); }).detach();
+    quiet_thread([this] { serve(); }).detach();
   }
 
   void serve() {

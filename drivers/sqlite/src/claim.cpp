@@ -71,21 +71,22 @@ void Ledger::apply(const driver::ClaimNext& next, Completion& out) {
 bool Ledger::claim_retry(const driver::ClaimNext& next, Completion& out) {
   while (true) {
     Id entry = 0;
+    u32 delivered = 0;
     driver::Claim claim;
     Range range{0, 0};
     {
       auto rows = database_.query(
-          "SELECT id, stream, first, last, delivered, reason FROM vtx_retry WHERE grp = ? AND due <= ? ORDER BY due, "
-          "id LIMIT 1",
+          "SELECT id, stream, first, last, delivered, reason FROM vtx_retry WHERE grp = ? AND due <= ? ORDER BY due, id LIMIT 1",
           next.group, now_);
       if (!rows.next()) return false;
       entry = rows.number(0);
       claim.stream = rows.number(1);
       range = {rows.number(2), rows.number(3)};
-      claim.delivery = static_cast<u32>(rows.integer(4)) + 1;
+      delivered = static_cast<u32>(rows.integer(4));
       claim.reason = rows.text(5);
     }
-    const bool again = claim.delivery > 1;
+    claim.delivery = delivered + (next.uncounted ? 0 : 1);
+    const bool again = delivered > 0;
     if (again && !next.alone) {
       out.retry_waiting = true;
       return false;
@@ -113,8 +114,7 @@ bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
   std::vector<Source> sources;
   {
     auto rows = database_.query(
-        "SELECT s.id, ifnull(c.next, 1) FROM vtx_group g JOIN vtx_stream s ON s.queue = g.queue AND s.kind = g.kind "
-        "AND s.peer = g.peer "
+        "SELECT s.id, ifnull(c.next, 1) FROM vtx_group g JOIN vtx_stream s ON s.queue = g.queue AND s.kind = g.kind AND s.peer = g.peer "
         "LEFT JOIN vtx_cursor c ON c.grp = g.id AND c.stream = s.id WHERE g.id = ? ORDER BY s.priority DESC",
         next.group);
     while (rows.next()) sources.push_back({rows.number(0), rows.number(1)});
@@ -124,11 +124,11 @@ bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
     const Range got = read_range(source.stream, {source.from, seq_of(~u64{0})}, next.limit, out, whole);
     if (got.last == 0) continue;
     database_.run(
-        "INSERT INTO vtx_cursor (grp, stream, next) VALUES (?1, ?2, ?3) ON CONFLICT (grp, stream) DO UPDATE SET next = "
-        "?3",
+        "INSERT INTO vtx_cursor (grp, stream, next) VALUES (?1, ?2, ?3) ON CONFLICT (grp, stream) DO UPDATE SET next = ?3",
         next.group, source.stream, got.last + 1);
     driver::Claim claim;
     claim.stream = source.stream;
+    claim.delivery = next.uncounted ? 0 : 1;
     claim.first = got.first;
     claim.last = got.last;
     record_claim(next, std::move(claim), out);
@@ -138,9 +138,8 @@ bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
 }
 
 void Ledger::record_claim(const driver::ClaimNext& next, driver::Claim claim, Completion& out) {
-  database_.run("INSERT INTO vtx_claim (grp, stream, holder, first, last, delivery) VALUES (?, ?, ?, ?, ?, ?)",
-                next.group, claim.stream, next.holder, claim.first, claim.last,
-                claim.delivery - (next.uncounted ? 1 : 0));
+  database_.run("INSERT INTO vtx_claim (grp, stream, holder, first, last, delivery, counted) VALUES (?, ?, ?, ?, ?, ?, ?)", next.group,
+                claim.stream, next.holder, claim.first, claim.last, claim.delivery, !next.uncounted);
   claim.id = static_cast<Id>(database_.last_id());
   claim.group = next.group;
   out.head = head_of(claim.stream).last;

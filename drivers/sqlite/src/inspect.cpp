@@ -83,7 +83,7 @@ void Ledger::add_groups(Id queue, driver::QueueStats& stats) {
     group.retrying = static_cast<u64>(
         database_.value("SELECT sum(last - first + 1) FROM vtx_retry WHERE grp = ?", id).value_or(0));
     {
-      auto rows = database_.query("SELECT id, grp, stream, first, last, delivery, done FROM vtx_claim WHERE grp = ?", id);
+      auto rows = database_.query("SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE grp = ?", id);
       while (rows.next()) {
         const auto claim = read_claim(rows);
         for (u32 offset = 0; offset < claim.size(); ++offset) group.claimed += claim.has(offset) ? 0 : 1;

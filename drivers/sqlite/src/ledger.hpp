@@ -71,6 +71,7 @@ class Ledger {
     Id id, group, stream;
     Seq first, last;
     u32 delivery;
+    u32 counted;  ///< 1: this delivery is in `delivery`; 0: it counts for nothing
     std::vector<std::uint8_t> done;
     u32 size() const { return static_cast<u32>(last - first + 1); }
     bool has(u32 offset) const { return (done[offset / 8] >> (offset % 8) & 1) != 0; }

@@ -32,7 +32,7 @@ Seq Ledger::floor_of(Id stream) {
           .value_or(0));
   const auto retry = database_.value("SELECT min(first) FROM vtx_retry WHERE stream = ?", stream);
   if (retry) floor = std::min(floor, static_cast<Seq>(*retry));
-  auto rows = database_.query("SELECT id, grp, stream, first, last, delivery, done FROM vtx_claim WHERE stream = ?", stream);
+  auto rows = database_.query("SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE stream = ?", stream);
   while (rows.next()) {
     const auto claim = read_claim(rows);
     u32 offset = 0;

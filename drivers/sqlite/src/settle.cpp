@@ -27,7 +27,7 @@ bool is_set(const std::vector<u64>& words, u32 offset) {
 
 Ledger::OpenClaim Ledger::read_claim(const Rows& rows) {
   OpenClaim claim{rows.number(0), rows.number(1), rows.number(2), rows.number(3), rows.number(4),
-                  static_cast<u32>(rows.integer(5)), {}};
+                  static_cast<u32>(rows.integer(5)), static_cast<u32>(rows.integer(7)), {}};
   const auto done = rows.blob(6);
   claim.done.resize((claim.size() + 7) / 8);
   std::transform(done.begin(), done.begin() + static_cast<std::ptrdiff_t>(std::min(done.size(), claim.done.size())),
@@ -39,7 +39,7 @@ bool Ledger::settle(const driver::Settle& settle) {
   OpenClaim claim;
   {
     auto rows = database_.query(
-        "SELECT id, grp, stream, first, last, delivery, done FROM vtx_claim WHERE id = ? AND grp = ?", settle.claim, settle.group);
+        "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE id = ? AND grp = ?", settle.claim, settle.group);
     if (!rows.next()) return false;
     claim = read_claim(rows);
   }
@@ -51,7 +51,7 @@ bool Ledger::settle(const driver::Settle& settle) {
   const Odd* run = nullptr;  // neighbours that go back alike become one retry
   Range range{0, 0};
   const auto end_run = [&] {
-    if (run) retry(claim, range, run->verdict == Verdict::unseen ? claim.delivery - 1 : claim.delivery, run->delay, run->reason);
+    if (run) retry(claim, range, run->verdict == Verdict::unseen ? claim.delivery - claim.counted : claim.delivery, run->delay, run->reason);
     run = nullptr;
   };
   for (u32 offset = 0; offset < claim.size(); ++offset) {
@@ -106,7 +106,7 @@ u64 Ledger::take_over(Id holder) {
   std::vector<OpenClaim> claims;
   {
     auto rows = database_.query(
-        "SELECT id, grp, stream, first, last, delivery, done FROM vtx_claim WHERE holder = ? ORDER BY id", holder);
+        "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE holder = ? ORDER BY id", holder);
     while (rows.next()) claims.push_back(read_claim(rows));
   }
   for (const auto& claim : claims) {

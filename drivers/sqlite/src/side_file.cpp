@@ -36,6 +36,7 @@ struct SideFile::Header {
   char magic[8];
   u32 used;
   u32 rotation;
+  u64 commits;
 };
 
 struct SideFile::Slot {
@@ -132,6 +133,10 @@ bool SideFile::is_anyone_armed() const {
     if (shared(slot(number).armed).load(std::memory_order_relaxed) != 0) return true;
   return false;
 }
+
+void SideFile::count_commit() { shared(header().commits).fetch_add(1); }
+
+u64 SideFile::commits() const { return shared(header().commits).load(); }
 
 u64 SideFile::next_listener(Id group) {
   const u32 end = used();

@@ -3,7 +3,7 @@
 // The file DB-vtx: what processes tell each other without a commit, which would wake every watcher. Slots of fixed size, mapped by all; a byte lock
 // per slot shows at once that its process has ended. Losing the file is harmless: holders count as dead and their messages come again.
 //
-//   0     "VTXSIDE1"  u32 slots used at most  u32 rotation
+//   0     "VTXSIDE1"  u32 slots used at most  u32 rotation  u64 commits
 //   4096  slot 0, 256 bytes: u64 holder, beats, lease ms, doorbell; u32 armed, groups; u64 group[16]
 //   4352  slot 1, ...
 //
@@ -48,6 +48,9 @@ class SideFile {
   /// Asks for one ring, when something for one of `groups` comes. Empty: no more.
   void arm(driver::u32 slot, const std::set<driver::Id>& groups);
   bool is_anyone_armed() const;
+  /// Before each commit of VTX: who sees a change of the database and of this knows that doorbells have been rung.
+  void count_commit();
+  driver::u64 commits() const;
   /// The doorbell of one who waits for the group, now disarmed; 0 none. Each in turn.
   driver::u64 next_listener(driver::Id group);
 

@@ -89,7 +89,9 @@ class SqliteStore final : public driver::Store {
   Watch watch_;
   driver::u32 slot_ = 0;
   std::int64_t schema_seen_ = -1;  // data_version when the schema was last checked
-  std::int64_t change_seen_ = -1;  // and when foreign commits were last looked for
+  std::int64_t change_seen_ = -1;      // data_version when foreign commits were last looked for
+  std::int64_t checked_version_ = -1;  // and when it was known that nothing could be claimed
+  u64 commits_seen_ = 0;
   int schema_ = 0;           // as found in the database
   bool listening_ = false;  // to the watch
   u64 inode_ = 0;

@@ -14,9 +14,11 @@
 #include <filesystem>
 #include <random>
 
+#include "faulty_vfs.hpp"
+
 namespace vtx::sqlite::test {
 
-Driven::Driven(std::string path, std::map<std::string, std::string> options) {
+Driven::Driven(std::string path, std::map<std::string, std::string> options, const Clock& clock) : store_(clock) {
   endpoint_.text = "sqlite:" + path;
   endpoint_.scheme = "sqlite";
   endpoint_.path = std::move(path);
@@ -62,12 +64,9 @@ Completion Driven::wait(u64 ticket) {
 
 bool Driven::saw(Event event, Ms within) {
   const auto end = std::chrono::steady_clock::now() + within;
-  do {
-    const auto it = std::find_if(done_.begin(), done_.end(), [&](const auto& c) { return c.event == event; });
-    if (it != done_.end()) return true;
-    pump(10ms);
-  } while (std::chrono::steady_clock::now() < end);
-  return false;
+  const auto came = [&] { return std::any_of(done_.begin(), done_.end(), [&](const auto& c) { return c.event == event; }); };
+  for (pump(0ms); !came() && std::chrono::steady_clock::now() < end;) pump(10ms);
+  return came();
 }
 
 Completion Driven::wait_event(Event event) {
@@ -268,14 +267,27 @@ int drain(Driven& store, const std::vector<std::string>& arguments) {
   return 0;
 }
 
+// die PATH N: begins to send fifty messages, and dies at the Nth write of that.
+int die(Driven& store, const std::vector<std::string>& arguments) {
+  faults().writes_to_death = std::stoi(arguments[1]);
+  if (store.send(std::vector<std::string>(50, std::string(500, 'x'))).ok()) say("durable");
+  return 0;
+}
+
 }  // namespace
 
 int play(const std::string& role, const std::vector<std::string>& arguments) {
-  Driven store(arguments[0]);
+  std::map<std::string, std::string> options;
+  if (role == "die") {
+    register_faulty_vfs();
+    options["vfs"] = "faulty";
+  }
+  Driven store(arguments[0], options);
   store.open();
   store.declare();
   if (role == "produce") return produce(store, arguments);
   if (role == "hold") return hold(store);
+  if (role == "die") return die(store, arguments);
   if (role == "drain") return drain(store, arguments);
   return 2;
 }

@@ -1,1 +1,81 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+//
+// Programs that use the database by SQL: they send, they hold locks, they read for long.
+#include <filesystem>
+
+#include "harness.hpp"
+
+namespace vtx::sqlite::test {
+namespace {
+
+class Sql : public SqliteTest {
+ protected:
+  void SetUp() override {
+    SqliteTest::SetUp();
+    store_ = std::make_unique<Driven>(path_);
+    store_->open();
+    store_->declare();
+  }
+  void TearDown() override {
+    store_.reset();
+    SqliteTest::TearDown();
+  }
+  std::unique_ptr<Driven> store_;
+};
+
+TEST_F(Sql, SendsInTheApplicationsOwnTransaction) {
+  Foreign application(path_);
+  EXPECT_FALSE(store_->claim().claim);
+  application.run("CREATE TABLE orders (n); BEGIN IMMEDIATE; INSERT INTO orders VALUES (1);"
+                  "INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'one'); INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'two')");
+  application.run("ROLLBACK; BEGIN IMMEDIATE; INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'three');"
+                  "INSERT INTO vtx_send (queue, body, properties) VALUES ('jobs', 'four', 'Colour: red' || char(10)); COMMIT");
+  store_->wait_event(Event::changed);
+  const auto got = store_->claim();
+  EXPECT_EQ(bodies(got), (std::vector<std::string>{"three", "four"}));
+  EXPECT_EQ(got.messages.at(1).properties, "Colour: red\n");
+  EXPECT_GT(got.messages[0].stored.time_since_epoch(), 1'700'000'000'000ms);
+  store_->ack(*got.claim);
+  store_->run(Tend{"jobs"});
+  application.run("INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'five')");
+  EXPECT_EQ(store_->claim().claim->first, 3U);
+}
+
+TEST_F(Sql, RefusesAQueueThatIsNot) {
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &raw), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(raw, "INSERT INTO vtx_send (queue, body) VALUES ('none', 'x')", nullptr, nullptr, nullptr), SQLITE_CONSTRAINT);
+  EXPECT_STREQ(sqlite3_errmsg(raw), "no such VTX queue");
+  sqlite3_close(raw);
+}
+
+TEST_F(Sql, WaitsForAForeignWriterWithoutFailing) {
+  Foreign application(path_);
+  application.run("BEGIN IMMEDIATE");
+  Commit commit;
+  commit.appends.push_back({store_->stream, {Message{}}, "", -1});
+  const auto ticket = store_->submit(std::move(commit));
+  for (int i = 0; i < 5; ++i) store_->pump(50ms);
+  // Beats need no lock.
+  EXPECT_TRUE(store_->run(Beat{store_->holder, 5000ms}).status.ok());
+  EXPECT_EQ(application.value("SELECT count(*) FROM vtx_message"), "0");
+  application.run("COMMIT");
+  EXPECT_TRUE(store_->wait(ticket).status.ok());
+  EXPECT_EQ(application.value("SELECT count(*) FROM vtx_message"), "1");
+}
+
+TEST_F(Sql, TheLogShrinksWhenALongReaderHasGone) {
+  Foreign reader(path_);
+  reader.run("BEGIN");
+  EXPECT_EQ(reader.value("SELECT count(*) FROM vtx_message"), "0");
+  const std::vector<std::string> batch(100, std::string(10'000, 'x'));
+  const auto wal = [this] { return std::filesystem::file_size(path_ + "-wal"); };
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(store_->send(batch, false).ok());
+  EXPECT_GT(wal(), 20'000'000U);
+  reader.run("COMMIT");
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(store_->send(batch, false).ok());
+  EXPECT_LT(wal(), 20'000'000U);
+}
+
+}  // namespace
+}  // namespace vtx::sqlite::test
