@@ -58,10 +58,18 @@ void print_counters(const Json& counters) {
   fmt::print("\n{}", table.text());
 }
 
+/// Which messages the queue has, first to last.
+std::string sequences(const Json& queue) {
+  const auto first = queue.at("tail").get<std::uint64_t>();
+  const auto last = queue.at("head").get<std::uint64_t>();
+  if (first > last) return fmt::format("none; the next is {}", grouped(last + 1));
+  return fmt::format("{} to {}", grouped(first), grouped(last));
+}
+
 void print_queue(const Json& queue) {
   fmt::print("queue     {}\n", text_of(queue, "name"));
   fmt::print("messages  {} ({})\n", count_of(queue, "messages"), readable_size(queue.at("bytes").get<std::uint64_t>()));
-  fmt::print("sequence  {} to {}\n", count_of(queue, "head"), count_of(queue, "tail"));
+  fmt::print("sequence  {}\n", sequences(queue));
   fmt::print("dead      {}\n", count_of(queue, "dead"));
   fmt::print("retain    {}\n", text_of(queue, "retain"));
   fmt::print("limit     {}\n", text_of(queue, "limit"));

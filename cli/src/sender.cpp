@@ -16,10 +16,8 @@ constexpr std::uint64_t kMaxUnflushedBytes = std::uint64_t{64} << 20;
 constexpr int kFlushSliceMs = 200;
 constexpr auto kGrace = std::chrono::seconds(5);
 
-/// True for what flushing again cannot cure; all else is the store's trouble, which its event has told.
-bool is_final(int error) {
-  return error == ECANCELED || error == ETERM || error == EFAULT || error == EINVAL || error == ENOTSOCK;
-}
+/// True for what waiting may cure: the store's trouble, which its event has told.
+bool may_pass(int error) { return error == EAGAIN || error == EBUSY || error == ENOSPC; }
 
 }  // namespace
 
@@ -47,7 +45,7 @@ bool Sender::flush() {
     const int error = errno;
     const Failure failure = last_failure(link_.endpoint());
     const Ready ready = link_.wait(0, -1, std::chrono::milliseconds(error == EAGAIN ? 0 : kFlushSliceMs));
-    if (is_final(error)) throw failure;
+    if (!may_pass(error)) throw failure;
     if (!ready.stop) continue;
     if (given_up == Clock::time_point::max()) given_up = Clock::now() + kGrace;
     if (Clock::now() >= given_up || link_.session().signals().count() > 1) return false;

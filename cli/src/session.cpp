@@ -3,9 +3,10 @@
 // See session.hpp.
 #include "session.hpp"
 
+#include <vtx/all.h>
+
 #include <cstring>
 
-#include "drivers.hpp"
 #include "failure.hpp"
 #include "report.hpp"
 
@@ -19,7 +20,7 @@ constexpr const char* kMonitorAddress = "inproc://vtx-cli-events-";
 Session::Session() {
   vtx_ = vtx_new(context_.handle());
   if (vtx_ == nullptr) throw last_failure("vtx");
-  register_drivers(vtx_);
+  if (vtx_register_all(vtx_) != 0) throw last_failure("vtx");
 }
 
 Session::~Session() {

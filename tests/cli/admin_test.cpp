@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The commands that look at and steer a store, for people and as JSON, and what goes to which stream.
+#include <nlohmann/json.hpp>
+
+#include "cli_test.hpp"
+
+namespace vtx::test {
+namespace {
+
+using nlohmann::json;
+
+class AdminTest : public CliTest {
+ protected:
+  /// The JSON that a command prints.
+  json ask(Strings arguments) const {
+    arguments.emplace_back("--json");
+    const Outcome answer = run(arguments);
+    EXPECT_EQ(answer.code, 0) << answer.err;
+    EXPECT_EQ(answer.err, "");
+    return json::parse(answer.out);
+  }
+
+  /// Leaves one message in the dead-letter queue: refused once where one delivery is allowed.
+  void make_dead_letter() const {
+    send(framed({"un\nfit"}), "frames");
+    EXPECT_EQ(run({"recv", uri("&max_deliveries=1")}).code, 1);
+    EXPECT_EQ(receive({}, "&max_deliveries=1"), "");
+  }
+};
+
+TEST_F(AdminTest, QueuesAndShowTellTheSame) {
+  send("1\n2\n3\n");
+  EXPECT_EQ(run({"recv", uri(), "-n", "1"}).out, "1\n");
+  const json queue = ask({"show", uri()});
+  EXPECT_EQ(queue.at("name"), "jobs");
+  EXPECT_EQ(queue.at("groups").at(0).at("name"), "default");
+  EXPECT_EQ(queue.at("groups").at(0).at("depth"), 2);
+  EXPECT_EQ(queue.at("groups").at(0).at("claimed"), 0);
+  EXPECT_EQ(ask({"queues", uri()}).at("queues").at(0), queue);
+  const Outcome table = run({"queues", uri()});
+  EXPECT_EQ(table.code, 0);
+  EXPECT_EQ(whole_lines(table.out).size(), 2U) << table.out;
+  EXPECT_EQ(table.out.substr(0, 5), "QUEUE");
+}
+
+TEST_F(AdminTest, AQueueThatIsNotThereIsNamed) {
+  send("1\n");
+  const Outcome answer = run({"show", uri("", "none")});
+  EXPECT_EQ(answer.code, 1);
+  EXPECT_NE(answer.err.find("'none'"), std::string::npos) << answer.err;
+}
+
+TEST_F(AdminTest, DeadLettersAreListedRequeuedAndDropped) {
+  make_dead_letter();
+  const json list = ask({"dead", "list", uri()});
+  ASSERT_EQ(list.at("messages").size(), 1U);
+  const json letter = list.at("messages").at(0);
+  EXPECT_EQ(letter.at("group"), "default");
+  EXPECT_EQ(letter.at("deliveries"), 1);
+  EXPECT_EQ(letter.at("preview"), "un.fit");
+  const std::string sequence = letter.at("sequence").dump();
+  EXPECT_NE(run({"dead", "list", uri()}).out.find("un.fit"), std::string::npos);
+
+  EXPECT_EQ(run({"dead", "requeue", uri(), sequence}).err, "vtx dead: 1 messages requeued\n");
+  EXPECT_EQ(receive({"--format", "frames"}, "&max_deliveries=1"), framed({"un\nfit"}));
+  EXPECT_EQ(run({"dead", "requeue", uri(), sequence}).code, 1);
+
+  make_dead_letter();
+  EXPECT_EQ(run({"dead", "drop", uri(), "--all"}).err, "vtx dead: 1 messages dropped\n");
+  EXPECT_TRUE(ask({"dead", "list", uri()}).at("messages").empty());
+}
+
+TEST_F(AdminTest, CheckAndMigrateReportFindings) {
+  send("1\n");
+  for (const std::string command : {"check", "migrate"}) {
+    const json answer = ask({command, uri()});
+    for (const json& finding : answer.at("findings")) EXPECT_NE(finding.at("level"), "error") << finding;
+    EXPECT_EQ(run({command, uri()}).code, 0);
+  }
+}
+
+TEST_F(AdminTest, VersionNamesBothLibraries) {
+  const json version = ask({"version"});
+  EXPECT_FALSE(version.at("vtx").get<std::string>().empty());
+  EXPECT_FALSE(version.at("zeromq").get<std::string>().empty());
+}
+
+TEST_F(AdminTest, BenchMeasuresOnAQueueOfItsOwn) {
+  const json result = ask({"bench", "sqlite:" + database().string(), "--messages", "2000"});
+  EXPECT_GT(result.at("send").at("messages_per_second"), 0);
+  EXPECT_GE(result.at("send").at("messages_per_commit"), 1);
+  EXPECT_GT(result.at("recv").at("messages_per_second"), 0);
+  EXPECT_GE(result.at("recv").at("messages_per_claim"), 1);
+  EXPECT_LE(result.at("latency").at("p50_seconds"), result.at("latency").at("p99_seconds"));
+  for (const json& queue : ask({"queues", uri()}).at("queues")) EXPECT_EQ(queue.at("groups").at(0).at("depth"), 0);
+}
+
+TEST_F(AdminTest, BenchDoesNotEatRealMessages) {
+  send("precious\n");
+  const Outcome refused = run({"bench", uri(), "--messages", "10"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.err.find("holds messages"), std::string::npos) << refused.err;
+  EXPECT_EQ(receive(), "precious\n");
+}
+
+TEST_F(AdminTest, NoProgressWhereThereIsNoTerminal) {
+  Process receiver(scratch_, {"recv", uri(), "--idle", "2500ms"});
+  EXPECT_EQ(receiver.wait().err, "");
+  Process sender(scratch_, {"send", uri()}, "/dev/null", Process::Out::file, Process::In::pipe);
+  sender.write_in("1\n");
+  EXPECT_EQ(run({"recv", uri(), "-n", "1"}).out, "1\n");
+  sender.close_in();
+  EXPECT_EQ(sender.wait().err, "vtx send: 1 messages sent, all durable\n");
+}
+
+}  // namespace
+}  // namespace vtx::test

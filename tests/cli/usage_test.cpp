@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Bad input: each gives the right exit code and a sentence that names the remedy, and nothing sent before is lost.
+#include <sqlite3.h>
+
+#include "cli_test.hpp"
+
+namespace vtx::test {
+namespace {
+
+/// Expects `code` and every one of `words` on standard error.
+void expect_refusal(const Outcome& outcome, int code, const Strings& words) {
+  EXPECT_EQ(outcome.code, code) << outcome.err;
+  for (const auto& word : words) EXPECT_NE(outcome.err.find(word), std::string::npos) << word << " in: " << outcome.err;
+}
+
+TEST_F(CliTest, WrongUsageIsTwo) {
+  expect_refusal(run({}), 2, {"--help"});
+  expect_refusal(run({"sned", uri()}), 2, {"--help"});
+  expect_refusal(run({"send"}), 2, {"URI"});
+  expect_refusal(run({"send", uri(), "--format", "xml"}), 2, {"lines", "frames"});
+  expect_refusal(run({"send", uri(), "--type", "pub"}), 2, {"not yet supported", "push"});
+  expect_refusal(run({"recv", uri(), "--type", "quark"}), 2, {"no socket type 'quark'", "pull"});
+  expect_refusal(run({"recv", uri(), "--idle", "soon"}), 2, {"'soon' is no time", "2s"});
+  expect_refusal(run({"recv", uri(), "-n", "0"}), 2, {"-n"});
+  expect_refusal(run({"send", uri(), "--bind", "--connect"}), 2, {"--bind"});
+  expect_refusal(run({"dead", "drop", uri()}), 2, {"--all"});
+  expect_refusal(run({"dead", "drop", uri(), "1", "--all"}), 2, {"--all"});
+}
+
+TEST_F(CliTest, WrongEndpointsAreWrongUsage) {
+  expect_refusal(run({"send", "sqllite:q.db"}), 2, {"sqllite"});
+  expect_refusal(run({"send", uri("&durabillity=sync")}), 2, {"durabillity", "durability"});
+  expect_refusal(run({"send", uri("", "a%0Ab")}), 2, {"queue"});
+  expect_refusal(run({"recv", uri("&lease=fast")}), 2, {"lease"});
+  EXPECT_FALSE(std::filesystem::exists(database()));
+}
+
+TEST_F(CliTest, FilesThatAreNoStoreAreRefused) {
+  expect_refusal(run({"send", "sqlite:" + scratch_.string()}), 1, {scratch_.string(), "director"});
+  const auto text =
+      file("This is a text file, and long enough to be taken for a database by its size alone.\n", "text");
+  expect_refusal(run({"send", "sqlite:" + text.string()}), 1, {text.string(), "database"});
+  EXPECT_EQ(read_file(text).substr(0, 14), "This is a text");
+  expect_refusal(run({"send", "sqlite:" + (scratch_ / "none" / "q.db").string()}), 1, {"none"});
+}
+
+TEST_F(CliTest, AReadOnlyStoreIsRefusedAndKeepsItsMessages) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may write to every file";
+  send("1\n");
+  std::filesystem::permissions(database(), std::filesystem::perms::owner_read);
+  expect_refusal(run({"send", uri()}, file("2\n")), 1, {database().string()});
+  std::filesystem::permissions(database(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_EQ(receive(), "1\n");
+}
+
+void execute(const std::filesystem::path& path, const char* sql) {
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(database, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
+  sqlite3_close(database);
+}
+
+TEST_F(CliTest, ANewerSchemaIsRefusedAndKeepsItsMessages) {
+  send("1\n");
+  execute(database(),
+          "CREATE TABLE kept AS SELECT * FROM vtx_store; UPDATE vtx_store SET schema = 999, oldest_library = '99.0.0'");
+  expect_refusal(run({"send", uri()}, file("2\n")), 1, {"99.0.0"});
+  expect_refusal(run({"recv", uri(), "--idle", "1s"}), 1, {"99.0.0"});
+  execute(database(),
+          "UPDATE vtx_store SET (schema, oldest_library) = (SELECT schema, oldest_library FROM kept); DROP TABLE kept");
+  EXPECT_EQ(receive(), "1\n");
+}
+
+TEST_F(CliTest, AFileThatCannotBeReadSendsNothing) {
+  expect_refusal(run({"send", uri(), file("1\n"), scratch_ / "missing"}), 1, {"missing"});
+  expect_refusal(run({"send", uri(), scratch_}), 1, {"is a directory"});
+  EXPECT_EQ(receive(), "");
+}
+
+TEST_F(CliTest, LookingAtAStoreCreatesNothing) {
+  for (const Strings& command : std::vector<Strings>{{"queues"}, {"show"}, {"check"}, {"dead", "list"}}) {
+    Strings arguments = command;
+    arguments.push_back(uri());
+    EXPECT_EQ(run(arguments).code, 1) << command[0];
+    EXPECT_FALSE(std::filesystem::exists(database())) << command[0];
+  }
+}
+
+TEST_F(CliTest, EveryHelpHasAnExample) {
+  const std::vector<Strings> commands = {{"send"},  {"recv"},         {"queues"},          {"show"},
+                                         {"dead"},  {"dead", "list"}, {"migrate"},         {"check"},
+                                         {"bench"}, {"version"},      {"dead", "requeue"}, {"dead", "drop"}};
+  for (const Strings& command : commands) {
+    Strings arguments = command;
+    arguments.emplace_back("--help");
+    const Outcome help = run(arguments);
+    EXPECT_EQ(help.code, 0);
+    EXPECT_NE(help.out.find("  vtx " + command[0] + " "), std::string::npos) << help.out;
+  }
+  EXPECT_NE(run({"recv", "--help"}).out.find("head"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace vtx::test
