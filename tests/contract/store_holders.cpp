@@ -87,6 +87,37 @@ TEST_P(StoreQueueContract, TakenMessagesCountAsDelivered) {
   EXPECT_EQ(texts(claim()), numbers(6, 6));
 }
 
+TEST_P(StoreQueueContract, DeathWithAnUncountedClaimIsNotHeldAgainstIt) {
+  a_->append(stream_, numbers(1, 1));
+  const auto b = open();
+  driver::ClaimNext wish{group_, b->holder(), {}, true};
+  wish.uncounted = true;
+  for (const u32 delivery : {1U, 2U}) {
+    const Completion got = b->run(wish);
+    ASSERT_TRUE(got.claim);
+    EXPECT_EQ(got.claim->delivery, delivery);
+    const u64 seen = find(a_->run(Beat{holder_, Ms{5000}}), wish.holder)->count;
+    EXPECT_EQ(a_->run(TakeOver{wish.holder, seen}).count, 1U);
+    // As if it had not been delivered. A nack counts.
+    const Completion again = claim(1, true);
+    EXPECT_EQ(again.claim->delivery, delivery);
+    a_->settle({settle_all(again, Verdict::nacked)});
+  }
+}
+
+TEST_P(StoreQueueContract, UncountedClaimGivenBackIsAsBefore) {
+  a_->append(stream_, numbers(1, 2));
+  driver::ClaimNext wish{group_, holder_, {1, driver::kMaxBatchBytes}, true};
+  wish.uncounted = true;
+  a_->settle({settle_all(a_->run(wish), Verdict::unseen)});
+  const Completion got = claim(1);
+  ASSERT_TRUE(got.claim);
+  EXPECT_EQ(got.claim->delivery, 1U);
+  a_->settle({settle_all(got)});
+  a_->settle({settle_all(a_->run(wish), Verdict::nacked)});
+  EXPECT_EQ(claim_again().claim->delivery, 2U);
+}
+
 TEST_P(StoreQueueContract, AHolderThatWasTakenOverGoesOn) {
   a_->append(stream_, numbers(1, 2));
   const auto b = open();

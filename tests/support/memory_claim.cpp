@@ -98,10 +98,10 @@ void MemoryDatabase::lease(const ClaimNext& wish, Id stream_id, Seq from, Seq to
   ClaimRow claim;
   claim.lease = {++last_id_, group.id, stream_id, from, basket.rows().back().first, delivery, {}};
   claim.holder = wish.holder;
+  claim.uncounted = wish.uncounted;
   answer.claim = claim.lease;
   answer.head = stream.head;
   answer.tail = stream.tail();
-  if (wish.uncounted) --claim.lease.delivery;
   tables_.claims[claim.lease.id] = std::move(claim);
   hand_over(basket.rows(), answer);
 }
@@ -193,12 +193,13 @@ Completion MemoryDatabase::run(const TakeOver& take) {
     const ClaimRow claim = std::move(it->second);
     it = tables_.claims.erase(it);
     ++answer.count;
+    const u32 delivered = claim.lease.delivery - (claim.uncounted ? 1 : 0);
     for (std::size_t i = 0; i < claim.size(); ++i) {
       const std::size_t begin = i;
       while (i < claim.size() && !claim.is_done(i)) ++i;
       if (i > begin)
         retry(claim.lease.group, {0, claim.lease.stream, claim.lease.first + begin, claim.lease.first + i - 1,
-                                  claim.lease.delivery, now(), "its consumer died or was cut off"});
+                                  delivered, now(), "its consumer died or was cut off"});
     }
   }
   return answer;

@@ -84,6 +84,7 @@ struct GroupRow {
 struct ClaimRow {
   driver::Claim lease;
   Id holder = 0;
+  bool uncounted = false;  ///< the holder's death is not held against the messages
   std::vector<u64> done;
 
   std::size_t size() const { return lease.last - lease.first + 1; }
