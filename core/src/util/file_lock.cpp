@@ -85,8 +85,8 @@ struct LockFile::Shared {
 
   FileLock::Place* owner = nullptr;
   std::deque<std::shared_ptr<FileLock::Place>> waiting;
-  bool helper = false;         // the thread exists
-  bool helper_locking = false; // and is between the queue and the lock: the bytes are its alone
+  bool helper = false;          // the thread exists
+  bool helper_locking = false;  // and is between the queue and the lock: the bytes are its alone
   std::condition_variable work;
 
   static std::mutex& mutex() {
