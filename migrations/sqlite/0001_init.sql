@@ -94,6 +94,14 @@ CREATE TABLE vtx_producer (
   seen INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- Settlements that were refused: the same commit gets the same answer again.
+CREATE TABLE vtx_fenced (
+  producer BLOB NOT NULL,
+  counter INTEGER NOT NULL,
+  settle INTEGER NOT NULL,          -- index within the commit
+  PRIMARY KEY (producer, counter, settle)
+) WITHOUT ROWID;
+
 -- Consumers that live; their beats are in the side file, slot by slot.
 CREATE TABLE vtx_holder (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

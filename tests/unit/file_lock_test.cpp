@@ -136,7 +136,8 @@ TEST_F(FileLockTest, WaitsForAnotherProcessAndItsDeath) {
 
 TEST_F(FileLockTest, QueuesBehindWhoWaitsElsewhere) {
   const auto file = open();
-  Child child([&] { lock_byte(::open(path_.c_str(), O_RDWR), LockFile::kFairLock + 1, F_SETLK); });  // as one that waits
+  Child child(
+      [&] { lock_byte(::open(path_.c_str(), O_RDWR), LockFile::kFairLock + 1, F_SETLK); });  // as one that waits
   FileLock lock(*file);
   EXPECT_FALSE(lock.try_lock());
   child.kill();

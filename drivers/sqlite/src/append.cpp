@@ -39,20 +39,31 @@ Status Ledger::check(const driver::Commit& commit) {
       if (message.delay > Ms::zero()) return {Code::unsupported, "delayed messages are not yet supported"};
       // The row needs a little more than its body.
       if (message.body.size() + message.properties.size() + 64 > longest)
-        return {Code::invalid, "a message of " + std::to_string(message.body.size()) + " bytes is over SQLite's limit of " +
-                                   std::to_string(longest)};
+        return {Code::invalid, "a message of " + std::to_string(message.body.size()) +
+                                   " bytes is over SQLite's limit of " + std::to_string(longest)};
     }
   }
   return {};
 }
 
+/// It had been committed, only the answer was lost.
+bool Ledger::is_repeated(const driver::Commit& commit) {
+  if (commit.counter == 0) return false;
+  const auto seen = database_.value("SELECT counter FROM vtx_producer WHERE id = ?", commit.producer);
+  return seen && static_cast<u64>(*seen) >= commit.counter;
+}
+
+void Ledger::answer_again(const driver::Commit& commit, Completion& out) {
+  auto rows = database_.query("SELECT settle FROM vtx_fenced WHERE producer = ? AND counter = ? ORDER BY settle",
+                              commit.producer, commit.counter);
+  while (rows.next()) out.fenced.push_back(static_cast<u32>(rows.integer(0)));
+  if (!commit.appends.empty()) out.head = head_of(commit.appends.back().stream).last;
+}
+
 void Ledger::apply(const driver::Commit& commit, Completion& out) {
   out.status = check(commit);
   if (!out.status.ok()) return;
-  if (commit.counter > 0) {
-    const auto seen = database_.value("SELECT counter FROM vtx_producer WHERE id = ?", commit.producer);
-    if (seen && static_cast<u64>(*seen) >= commit.counter) return;  // it had been committed, only the answer was lost
-  }
+  if (is_repeated(commit)) return answer_again(commit, out);
   std::vector<bool> holds(commit.settles.size());
   for (u32 i = 0; i < commit.settles.size(); ++i) {
     holds[i] = settle(commit.settles[i]);
@@ -63,10 +74,14 @@ void Ledger::apply(const driver::Commit& commit, Completion& out) {
     append(add.stream, add.messages);
     out.head = head_of(add.stream).last;
   }
-  if (commit.counter > 0)
-    database_.run(
-        "INSERT INTO vtx_producer (id, counter, seen) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET counter = ?2, seen = ?3",
-        commit.producer, commit.counter, now_);
+  if (commit.counter == 0) return;
+  for (const u32 settle : out.fenced)
+    database_.run("INSERT INTO vtx_fenced (producer, counter, settle) VALUES (?, ?, ?)", commit.producer,
+                  commit.counter, settle);
+  database_.run(
+      "INSERT INTO vtx_producer (id, counter, seen) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET counter = ?2, "
+      "seen = ?3",
+      commit.producer, commit.counter, now_);
 }
 
 // The hot loop of every producer: only what differs from row to row is bound again.
@@ -75,8 +90,8 @@ void Ledger::append(Id stream, const std::vector<driver::Message>& messages) {
   auto& head = head_of(stream);
   head.stored = std::max(head.stored, now_);
   auto row = database_.query(
-      "INSERT INTO vtx_message (body, id, stored, expires, frames, properties) VALUES (?, ?, ?, ?, ?, ?)", nullptr, nullptr,
-      head.stored, nullptr, 1, nullptr);
+      "INSERT INTO vtx_message (body, id, stored, expires, frames, properties) VALUES (?, ?, ?, ?, ?, ?)", nullptr,
+      nullptr, head.stored, nullptr, 1, nullptr);
   bool plain = true;
   for (const auto& message : messages) {
     row.bind(message.body, row_of(stream, ++head.last));

@@ -29,19 +29,24 @@ driver::Finding log_finding(const std::string& path) {
   const off_t size = stat((path + "-wal").c_str(), &file) == 0 ? file.st_size : 0;
   const std::string text = std::to_string(size / 1024) + " KiB";
   if (size < kLongLog) return {Level::ok, "write-ahead log", text, ""};
-  return {Level::warning, "write-ahead log", text, "a reader keeps it from being begun anew: end long transactions of other programs"};
+  return {Level::warning, "write-ahead log", text,
+          "a reader keeps it from being begun anew: end long transactions of other programs"};
 }
 
 driver::Finding permission_finding(const std::string& path) {
   struct stat file {};
-  if (stat(path.c_str(), &file) != 0 || (file.st_mode & 077) == 0) return {Level::ok, "permissions", "for its owner only", ""};
-  return {Level::warning, "permissions", "others than its owner may open " + path, "chmod 600 " + path + " unless that is meant"};
+  if (stat(path.c_str(), &file) != 0 || (file.st_mode & 077) == 0)
+    return {Level::ok, "permissions", "for its owner only", ""};
+  return {Level::warning, "permissions", "others than its owner may open " + path,
+          "chmod 600 " + path + " unless that is meant"};
 }
 
 driver::Finding space_finding(const std::string& path) {
   struct statfs system {};
-  if (statfs(path.c_str(), &system) != 0) return {Level::warning, "disk", "its free space is unknown", "look at it with df"};
-  const auto free = static_cast<unsigned long long>(system.f_bavail) * static_cast<unsigned long long>(system.f_bsize) / 1048576;
+  if (statfs(path.c_str(), &system) != 0)
+    return {Level::warning, "disk", "its free space is unknown", "look at it with df"};
+  const auto free =
+      static_cast<unsigned long long>(system.f_bavail) * static_cast<unsigned long long>(system.f_bsize) / 1048576;
   if (free >= 256) return {Level::ok, "disk", std::to_string(free) + " MiB free", ""};
   return {Level::warning, "disk", std::to_string(free) + " MiB free", "free space: a full disk blocks senders"};
 }
@@ -55,7 +60,8 @@ void SqliteStore::apply(const driver::Check&, Completion& out) {
     auto rows = database_.query("PRAGMA journal_mode");
     const std::string mode(rows.next() ? rows.text(0) : "");
     const bool good = mode == "wal";
-    findings.push_back({good ? Level::ok : Level::error, "journal mode", mode, good ? "" : "PRAGMA journal_mode = WAL"});
+    findings.push_back(
+        {good ? Level::ok : Level::error, "journal mode", mode, good ? "" : "PRAGMA journal_mode = WAL"});
   }
   findings.push_back(log_finding(path_));
   findings.push_back(permission_finding(path_));

@@ -62,6 +62,10 @@ void Ledger::hand_over(Completion& out) {
 }
 
 void Ledger::apply(const driver::ClaimNext& next, Completion& out) {
+  if (queue_of_group(next.group) == 0) {
+    out.status = {Code::not_found, "no such group"};
+    return;
+  }
   if (!claim_retry(next, out) && !out.retry_waiting) claim_fresh(next, out);
   if (out.claim || out.retry_waiting) return;
   const auto due = database_.value("SELECT min(due) FROM vtx_retry WHERE grp = ?", next.group);
@@ -76,7 +80,8 @@ bool Ledger::claim_retry(const driver::ClaimNext& next, Completion& out) {
     Range range{0, 0};
     {
       auto rows = database_.query(
-          "SELECT id, stream, first, last, delivered, reason FROM vtx_retry WHERE grp = ? AND due <= ? ORDER BY due, id LIMIT 1",
+          "SELECT id, stream, first, last, delivered, reason FROM vtx_retry WHERE grp = ? AND due <= ? ORDER BY due, "
+          "id LIMIT 1",
           next.group, now_);
       if (!rows.next()) return false;
       entry = rows.number(0);
@@ -114,7 +119,8 @@ bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
   std::vector<Source> sources;
   {
     auto rows = database_.query(
-        "SELECT s.id, ifnull(c.next, 1) FROM vtx_group g JOIN vtx_stream s ON s.queue = g.queue AND s.kind = g.kind AND s.peer = g.peer "
+        "SELECT s.id, ifnull(c.next, 1) FROM vtx_group g JOIN vtx_stream s ON s.queue = g.queue AND s.kind = g.kind "
+        "AND s.peer = g.peer "
         "LEFT JOIN vtx_cursor c ON c.grp = g.id AND c.stream = s.id WHERE g.id = ? ORDER BY s.priority DESC",
         next.group);
     while (rows.next()) sources.push_back({rows.number(0), rows.number(1)});
@@ -124,7 +130,8 @@ bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
     const Range got = read_range(source.stream, {source.from, seq_of(~u64{0})}, next.limit, out, whole);
     if (got.last == 0) continue;
     database_.run(
-        "INSERT INTO vtx_cursor (grp, stream, next) VALUES (?1, ?2, ?3) ON CONFLICT (grp, stream) DO UPDATE SET next = ?3",
+        "INSERT INTO vtx_cursor (grp, stream, next) VALUES (?1, ?2, ?3) ON CONFLICT (grp, stream) DO UPDATE SET next = "
+        "?3",
         next.group, source.stream, got.last + 1);
     driver::Claim claim;
     claim.stream = source.stream;
@@ -138,8 +145,9 @@ bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
 }
 
 void Ledger::record_claim(const driver::ClaimNext& next, driver::Claim claim, Completion& out) {
-  database_.run("INSERT INTO vtx_claim (grp, stream, holder, first, last, delivery, counted) VALUES (?, ?, ?, ?, ?, ?, ?)", next.group,
-                claim.stream, next.holder, claim.first, claim.last, claim.delivery, !next.uncounted);
+  database_.run(
+      "INSERT INTO vtx_claim (grp, stream, holder, first, last, delivery, counted) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      next.group, claim.stream, next.holder, claim.first, claim.last, claim.delivery, !next.uncounted);
   claim.id = static_cast<Id>(database_.last_id());
   claim.group = next.group;
   out.head = head_of(claim.stream).last;

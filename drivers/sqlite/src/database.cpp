@@ -18,7 +18,8 @@ int note_wal(void* pages, sqlite3*, const char*, int count) {
 }  // namespace
 
 void Database::open(const std::string& path, int flags, const char* vfs) {
-  const int result = sqlite3_open_v2(path.c_str(), &connection_, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
+  const int result =
+      sqlite3_open_v2(path.c_str(), &connection_, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
   if (result != SQLITE_OK) {
     auto error = last_error(connection_, result);
     close();
@@ -82,8 +83,8 @@ void Database::checkpoint() noexcept {
   if (wal_pages_ < checkpoint_at_ - kPassivePages) checkpoint_at_ = kPassivePages;  // the log began anew
   if (wal_pages_ < checkpoint_at_) return;
   const bool held_up = wal_pages_ >= kRestartPages;
-  sqlite3_wal_checkpoint_v2(connection_, "main", held_up ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, nullptr,
-                            nullptr);
+  sqlite3_wal_checkpoint_v2(connection_, "main", held_up ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
+                            nullptr, nullptr);
   // The next commit begins the log anew unless a reader is still in it; then not at every commit again.
   checkpoint_at_ = wal_pages_ + kPassivePages;
 }

@@ -72,7 +72,8 @@ class Rows {
       result = sqlite3_bind_int64(statement_, place, static_cast<std::int64_t>(value));
     else if constexpr (std::is_convertible_v<T, std::string_view>) {
       const std::string_view text = value;
-      result = sqlite3_bind_text64(statement_, place, text.data() ? text.data() : "", text.size(), SQLITE_STATIC, SQLITE_UTF8);
+      result = sqlite3_bind_text64(statement_, place, text.data() ? text.data() : "", text.size(), SQLITE_STATIC,
+                                   SQLITE_UTF8);
     } else {
       const std::span<const std::byte> bytes = std::as_bytes(std::span(value));
       result = bytes.empty() ? sqlite3_bind_zeroblob(statement_, place, 0)

@@ -11,6 +11,7 @@ namespace vtx::sqlite {
 namespace {
 
 constexpr std::string_view kGroup = "Dead-Group: ";
+constexpr std::string_view kSequence = "Dead-Sequence: ";
 
 // The lines that an earlier death added would be lies now.
 std::string without_death(std::string_view properties) {
@@ -53,7 +54,8 @@ void Ledger::bury(const OpenClaim& claim, Seq seq, const std::string& reason) {
   std::string queue;
   std::string group;
   {
-    auto rows = database_.query("SELECT q.name, g.name FROM vtx_group g JOIN vtx_queue q ON q.id = g.queue WHERE g.id = ?", claim.group);
+    auto rows = database_.query(
+        "SELECT q.name, g.name FROM vtx_group g JOIN vtx_queue q ON q.id = g.queue WHERE g.id = ?", claim.group);
     if (!rows.next()) return;
     queue = rows.text(0);
     group = rows.text(1);
@@ -62,16 +64,20 @@ void Ledger::bury(const OpenClaim& claim, Seq seq, const std::string& reason) {
   driver::Message message;
   std::vector<std::byte> body;
   std::string properties;
+  std::string sequence = std::to_string(seq);
   {
-    auto rows = database_.query("SELECT frames, body, properties FROM vtx_message WHERE id = ?", row_of(claim.stream, seq));
+    auto rows =
+        database_.query("SELECT frames, body, properties FROM vtx_message WHERE id = ?", row_of(claim.stream, seq));
     if (!rows.next()) return;  // trimmed meanwhile
     message.frames = static_cast<u32>(rows.integer(0));
     body.assign(rows.blob(1).begin(), rows.blob(1).end());
+    // A dead letter that dies again still comes from where it came from.
+    if (claim.stream == stream) sequence = property(rows.text(2), kSequence);
     properties = without_death(rows.text(2));
   }
   if (!properties.empty() && properties.back() != '\n') properties += '\n';
-  properties += std::string(kGroup) + group + "\nDead-Reason: " + one_line(reason) + "\nDead-Queue: " + queue +
-                "\nDead-Sequence: " + std::to_string(seq) + "\nDead-Deliveries: " + std::to_string(claim.delivery) + "\n";
+  properties += std::string(kGroup) + group + "\nDead-Reason: " + one_line(reason) + "\nDead-Queue: " + queue + "\n" +
+                std::string(kSequence) + sequence + "\nDead-Deliveries: " + std::to_string(claim.delivery) + "\n";
   message.body = body;
   message.properties = properties;
   append_one(stream, message);
@@ -79,7 +85,8 @@ void Ledger::bury(const OpenClaim& claim, Seq seq, const std::string& reason) {
 
 void Ledger::remove_one(Id stream, Seq seq) {
   head_of(stream);  // before the newest goes: its number must not be given out again
-  database_.run("UPDATE vtx_stream SET next = max(next, ?2 + 1), stored = max(stored, ?3) WHERE id = ?1", stream, seq, now_);
+  database_.run("UPDATE vtx_stream SET next = max(next, ?2 + 1), stored = max(stored, ?3) WHERE id = ?1", stream, seq,
+                now_);
   database_.run("DELETE FROM vtx_message WHERE id = ?", row_of(stream, seq));
 }
 
@@ -93,8 +100,9 @@ void Ledger::apply(const driver::Steer& steer, Completion& out) {
   const Id stream = queue ? dead_stream(steer.queue, false) : 0;
   std::vector<Seq> letters;
   if (stream) {
-    auto rows = database_.query("SELECT seq FROM vtx_message WHERE id >= ? AND id <= ? ORDER BY id", row_of(stream, steer.seq),
-                                steer.seq ? row_of(stream, steer.seq) : row_of(stream + 1, 0) - 1);
+    auto rows =
+        database_.query("SELECT seq FROM vtx_message WHERE id >= ? AND id <= ? ORDER BY id", row_of(stream, steer.seq),
+                        steer.seq ? row_of(stream, steer.seq) : row_of(stream + 1, 0) - 1);
     while (rows.next()) letters.push_back(rows.number(0));
   }
   if (!queue || (letters.empty() && steer.seq)) {
@@ -122,15 +130,17 @@ u64 Ledger::requeue(Id queue, Id stream, Seq seq, Completion& out) {
   }
   const auto group = database_.value("SELECT id FROM vtx_group WHERE queue = ? AND name = ?", queue, name);
   if (!group) {
-    out.status = {Code::not_found, "group '" + name + "', where dead letter " + std::to_string(seq) + " comes from, is no more"};
+    out.status = {Code::not_found,
+                  "group '" + name + "', where dead letter " + std::to_string(seq) + " comes from, is no more"};
     return 0;
   }
   if (database_.value("SELECT 1 FROM vtx_retry WHERE grp = ?1 AND stream = ?2 AND ?3 BETWEEN first AND last UNION ALL "
                       "SELECT 1 FROM vtx_claim WHERE grp = ?1 AND stream = ?2 AND ?3 BETWEEN first AND last",
                       *group, stream, seq))
     return 0;
-  database_.run("INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, 0, ?, '')", *group, stream,
-                seq, seq, now_);
+  database_.run(
+      "INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, 0, ?, '')", *group,
+      stream, seq, seq, now_);
   retried_.insert(static_cast<Id>(*group));
   return 1;
 }

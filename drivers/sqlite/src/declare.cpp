@@ -43,15 +43,16 @@ void Ledger::apply(const driver::OpenQueue& open, Completion& out) {
 }
 
 Id Ledger::find_stream(const driver::OpenStream& open) {
-  return static_cast<Id>(database_
-                             .value("SELECT id FROM vtx_stream WHERE queue = ? AND kind = ? AND peer = ? AND priority = ?",
-                                    open.queue, open.kind, open.peer, open.priority)
-                             .value_or(0));
+  return static_cast<Id>(
+      database_
+          .value("SELECT id FROM vtx_stream WHERE queue = ? AND kind = ? AND peer = ? AND priority = ?", open.queue,
+                 open.kind, open.peer, open.priority)
+          .value_or(0));
 }
 
 Id Ledger::make_stream(const driver::OpenStream& open) {
-  database_.run("INSERT INTO vtx_stream (queue, kind, peer, priority) VALUES (?, ?, ?, ?)", open.queue, open.kind, open.peer,
-                open.priority);
+  database_.run("INSERT INTO vtx_stream (queue, kind, peer, priority) VALUES (?, ?, ?, ?)", open.queue, open.kind,
+                open.peer, open.priority);
   return static_cast<Id>(database_.last_id());
 }
 
@@ -72,8 +73,8 @@ void Ledger::apply(const driver::OpenGroup& open, Completion& out) {
   }
   {
     auto rows = database_.query(
-        "SELECT id, max_deliveries, filter FROM vtx_group WHERE queue = ? AND kind = ? AND peer = ? AND name = ?", open.queue,
-        open.kind, open.peer, open.name);
+        "SELECT id, max_deliveries, filter FROM vtx_group WHERE queue = ? AND kind = ? AND peer = ? AND name = ?",
+        open.queue, open.kind, open.peer, open.name);
     if (rows.next()) {
       out.id = rows.number(0);
       out.max_deliveries = static_cast<u32>(rows.integer(1));
@@ -82,13 +83,14 @@ void Ledger::apply(const driver::OpenGroup& open, Completion& out) {
   }
   if (out.id == 0) {
     if (!open.from.empty() && open.from != "oldest") {
-      out.status = {Code::unsupported, "a group that begins at '" + open.from + "' is not yet supported; from=oldest is"};
+      out.status = {Code::unsupported,
+                    "a group that begins at '" + open.from + "' is not yet supported; from=oldest is"};
       return;
     }
     out.max_deliveries = open.max_deliveries.value_or(open.default_max_deliveries);
     out.filter = open.filter;
-    database_.run("INSERT INTO vtx_group (queue, kind, peer, name, filter, max_deliveries) VALUES (?, ?, ?, ?, ?, ?)", open.queue,
-                  open.kind, open.peer, open.name, std::span(open.filter), out.max_deliveries);
+    database_.run("INSERT INTO vtx_group (queue, kind, peer, name, filter, max_deliveries) VALUES (?, ?, ?, ?, ?, ?)",
+                  open.queue, open.kind, open.peer, open.name, std::span(open.filter), out.max_deliveries);
     out.id = static_cast<Id>(database_.last_id());
     return;
   }

@@ -18,7 +18,8 @@ namespace {
 socklen_t make_address(std::uint64_t number, sockaddr_un& address) {
   address = {};
   address.sun_family = AF_UNIX;
-  const int length = std::snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "vtx-%016llx", static_cast<unsigned long long>(number));
+  const int length = std::snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "vtx-%016llx",
+                                   static_cast<unsigned long long>(number));
   return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + static_cast<std::size_t>(length));
 }
 
@@ -45,8 +46,8 @@ bool Doorbell::ring(std::uint64_t number) const {
   sockaddr_un address;
   const auto length = make_address(number, address);
   // A full queue means that it has been rung and not yet heard.
-  return sendto(fd_, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), length) == 1 || errno == EAGAIN ||
-         errno == ENOBUFS;
+  return sendto(fd_, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), length) == 1 ||
+         errno == EAGAIN || errno == ENOBUFS;
 }
 
 bool Doorbell::heard() const {

@@ -21,11 +21,11 @@ Status translate(const SqliteError& error, const std::string& path) {
     case SQLITE_FULL: return say(Code::no_space, "; free space on its disk");
     case SQLITE_CORRUPT: return say(Code::corrupt, "; restore it from a backup, or run sqlite3's .recover");
     case SQLITE_NOTADB: return say(Code::corrupt, "; this file is not a database, name another");
-    case SQLITE_READONLY:
-      return say(Code::denied, "; make the file and its directory writable for this user");
+    case SQLITE_READONLY: return say(Code::denied, "; make the file and its directory writable for this user");
     case SQLITE_PERM:
     case SQLITE_AUTH: return say(Code::denied, "; check the permissions of the file and its directory");
-    case SQLITE_CANTOPEN: return say(Code::denied, "; check that it is a file, and the permissions of it and its directory");
+    case SQLITE_CANTOPEN:
+      return say(Code::denied, "; check that it is a file, and the permissions of it and its directory");
     case SQLITE_TOOBIG: return say(Code::invalid, "; a message may have SQLite's limit, 1 GB by default");
     case SQLITE_NOMEM: return say(Code::lost, "; out of memory");
     case SQLITE_IOERR:

@@ -51,7 +51,9 @@ void SqliteStore::answer_beats() {
 
 void SqliteStore::list_holders(Id except, Completion& out) {
   auto rows = database_.query(
-      "SELECT DISTINCT c.holder, ifnull(h.slot, -1) FROM vtx_claim c LEFT JOIN vtx_holder h ON h.id = c.holder WHERE c.holder <> ?", except);
+      "SELECT DISTINCT c.holder, ifnull(h.slot, -1) FROM vtx_claim c LEFT JOIN vtx_holder h ON h.id = c.holder WHERE "
+      "c.holder <> ?",
+      except);
   while (rows.next()) out.holders.push_back(side_->look(static_cast<driver::u32>(rows.integer(1)), rows.number(0)));
 }
 

@@ -14,7 +14,8 @@ void Ledger::apply(const driver::Inspect& inspect, Completion& out) {
   heads_.clear();
   std::vector<std::pair<Id, std::string>> queues;
   {
-    auto rows = database_.query("SELECT id, name FROM vtx_queue WHERE ?1 = '' OR name = ?1 ORDER BY name", inspect.queue);
+    auto rows =
+        database_.query("SELECT id, name FROM vtx_queue WHERE ?1 = '' OR name = ?1 ORDER BY name", inspect.queue);
     while (rows.next()) queues.emplace_back(rows.number(0), rows.text(1));
   }
   if (queues.empty() && !inspect.queue.empty()) out.status = {Code::not_found, "no queue " + inspect.queue};
@@ -38,11 +39,11 @@ driver::QueueStats Ledger::stats_of(Id queue, std::string name) {
     add_messages(stream, stats);
     if (!main) continue;
     stats.head = head_of(stream).last;
-    const auto tail = database_.value("SELECT min(id) FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0), row_of(stream + 1, 0));
+    const auto tail = database_.value("SELECT min(id) FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0),
+                                      row_of(stream + 1, 0));
     stats.tail = tail ? seq_of(static_cast<u64>(*tail)) : stats.head + 1;
   }
-  if (const Id dead = dead_stream(stats.name, false))
-    stats.dead = rows_in(dead);
+  if (const Id dead = dead_stream(stats.name, false)) stats.dead = rows_in(dead);
   add_groups(queue, stats);
   auto rows = database_.query("SELECT what, sum(n) FROM vtx_tally WHERE queue = ? GROUP BY what ORDER BY what", queue);
   while (rows.next()) stats.counters.emplace_back(rows.text(0), rows.number(1));
@@ -52,20 +53,23 @@ driver::QueueStats Ledger::stats_of(Id queue, std::string name) {
 /// A stream has no holes, so its ends will do; of a dead-letter queue each row is counted.
 u64 Ledger::rows_in(Id stream) {
   if (stream_info(stream)->dead)
-    return static_cast<u64>(
-        database_.value("SELECT count(*) FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0), row_of(stream + 1, 0)).value_or(0));
-  const auto tail = database_.value("SELECT min(id) FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0), row_of(stream + 1, 0));
+    return static_cast<u64>(database_
+                                .value("SELECT count(*) FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0),
+                                       row_of(stream + 1, 0))
+                                .value_or(0));
+  const auto tail = database_.value("SELECT min(id) FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0),
+                                    row_of(stream + 1, 0));
   return tail ? head_of(stream).last - seq_of(static_cast<u64>(*tail)) + 1 : 0;
 }
 
 void Ledger::add_messages(Id stream, driver::QueueStats& stats) {
   const auto count = rows_in(stream);
   if (count == 0) return;
-  const auto bytes = static_cast<u64>(
-      database_
-          .value("SELECT sum(length(body)) FROM (SELECT body FROM vtx_message WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?)",
-                 row_of(stream, 0), row_of(stream + 1, 0), kSample)
-          .value_or(0));
+  const auto bytes = static_cast<u64>(database_
+                                          .value("SELECT sum(length(body)) FROM (SELECT body FROM vtx_message WHERE id "
+                                                 ">= ? AND id < ? ORDER BY id DESC LIMIT ?)",
+                                                 row_of(stream, 0), row_of(stream + 1, 0), kSample)
+                                          .value_or(0));
   stats.messages += count;
   stats.bytes += count <= kSample ? bytes : bytes / kSample * count;
 }
@@ -80,10 +84,11 @@ void Ledger::add_groups(Id queue, driver::QueueStats& stats) {
     }
   }
   for (auto& [id, group] : groups) {
-    group.retrying = static_cast<u64>(
-        database_.value("SELECT sum(last - first + 1) FROM vtx_retry WHERE grp = ?", id).value_or(0));
+    group.retrying =
+        static_cast<u64>(database_.value("SELECT sum(last - first + 1) FROM vtx_retry WHERE grp = ?", id).value_or(0));
     {
-      auto rows = database_.query("SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE grp = ?", id);
+      auto rows = database_.query(
+          "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE grp = ?", id);
       while (rows.next()) {
         const auto claim = read_claim(rows);
         for (u32 offset = 0; offset < claim.size(); ++offset) group.claimed += claim.has(offset) ? 0 : 1;
@@ -92,8 +97,10 @@ void Ledger::add_groups(Id queue, driver::QueueStats& stats) {
     group.depth = group.retrying + group.claimed;
     // Streams have no holes, so positions will do and nothing is counted row by row (in a dead-letter queue it is a few too many).
     auto rows = database_.query(
-        "SELECT sum(max(0, ifnull((SELECT max(id) FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id + 1) << 43) + 1 - "
-        "max((s.id << 43) + ifnull(c.next, 1), (SELECT min(id) FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id + 1) << 43)), 0))) "
+        "SELECT sum(max(0, ifnull((SELECT max(id) FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id + 1) << 43) + "
+        "1 - "
+        "max((s.id << 43) + ifnull(c.next, 1), (SELECT min(id) FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id "
+        "+ 1) << 43)), 0))) "
         "FROM vtx_group g JOIN vtx_stream s ON s.queue = g.queue AND s.kind = g.kind AND s.peer = g.peer "
         "LEFT JOIN vtx_cursor c ON c.grp = g.id AND c.stream = s.id WHERE g.id = ?",
         id);

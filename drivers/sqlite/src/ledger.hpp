@@ -85,6 +85,8 @@ class Ledger {
   const StreamInfo* stream_info(Id stream);
   Head& head_of(Id stream);
   Status check(const driver::Commit& commit);
+  bool is_repeated(const driver::Commit& commit);
+  void answer_again(const driver::Commit& commit, Completion& out);
   void append(Id stream, const std::vector<driver::Message>& messages);
   void append_one(Id stream, const driver::Message& message);
   // settle.cpp
@@ -110,6 +112,7 @@ class Ledger {
   Id find_stream(const driver::OpenStream& open);
   Id make_stream(const driver::OpenStream& open);
   // retention.cpp
+  void forget_producers();
   Seq floor_of(Id stream);
   u64 retire(Id stream, bool& more);
   // inspect.cpp

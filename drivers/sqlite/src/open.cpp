@@ -25,8 +25,8 @@ struct Network {
   unsigned long magic;
   const char* name;
 };
-constexpr Network kNetworks[] = {{0x6969, "NFS"},     {0x517b, "SMB"},     {0xff534d42, "CIFS"},  {0xfe534d42, "SMB2"},
-                                 {0x5346414f, "AFS"}, {0x73757245, "Coda"}, {0x01021997, "9P"}, {0x00c36400, "Ceph"}};
+constexpr Network kNetworks[] = {{0x6969, "NFS"},     {0x517b, "SMB"},      {0xff534d42, "CIFS"}, {0xfe534d42, "SMB2"},
+                                 {0x5346414f, "AFS"}, {0x73757245, "Coda"}, {0x01021997, "9P"},   {0x00c36400, "Ceph"}};
 
 Status check_directory(const std::string& directory) {
   struct stat found {};
@@ -92,7 +92,8 @@ Result<int> flags_of(const driver::Endpoint& endpoint, bool& create) {
 Status SqliteStore::open(const driver::Endpoint& endpoint, bool create) {
   path_ = endpoint.path;
   if (endpoint.has_authority && !endpoint.authority.empty())
-    return {Code::invalid, "a SQLite database has no host '" + endpoint.authority + "'; write sqlite:///absolute/path or sqlite:path"};
+    return {Code::invalid,
+            "a SQLite database has no host '" + endpoint.authority + "'; write sqlite:///absolute/path or sqlite:path"};
   if (path_.empty()) return {Code::invalid, "no path; write sqlite:///absolute/path or sqlite:path"};
   try {
     if (auto status = open_file(endpoint, create); !status.ok()) return status;
@@ -100,7 +101,9 @@ Status SqliteStore::open(const driver::Endpoint& endpoint, bool create) {
   } catch (const SqliteError& error) {
     return translate(error, path_);
   }
-  if (schema_ == 0 && !create) return {Code::not_found, path_ + " has no VTX tables yet; they are made by the first program that binds or connects"};
+  if (schema_ == 0 && !create)
+    return {Code::not_found,
+            path_ + " has no VTX tables yet; they are made by the first program that binds or connects"};
   auto side = SideFile::open(path_);
   if (!side) return side.error();
   side_ = std::move(*side);
@@ -140,7 +143,8 @@ Status SqliteStore::check_schema() {
   const int before = schema_;
   schema_ = 0;
   if (!database_.value("SELECT 1 FROM sqlite_schema WHERE name = 'vtx_store'")) {
-    if (state_ == State::live && before > 0) return {Code::corrupt, path_ + ": the VTX tables were removed; restore them from a backup"};
+    if (state_ == State::live && before > 0)
+      return {Code::corrupt, path_ + ": the VTX tables were removed; restore them from a backup"};
     return {};
   }
   auto rows = database_.query("SELECT schema, oldest_library FROM vtx_store");
@@ -158,7 +162,8 @@ Status SqliteStore::finish_open() {
   try {
     Rows mode = database_.query("PRAGMA journal_mode = WAL");
     if (!mode.next() || mode.text(0) != "wal")
-      return {Code::unsupported, path_ + " cannot use write-ahead logging, which VTX needs; choose another vfs or file system"};
+      return {Code::unsupported,
+              path_ + " cannot use write-ahead logging, which VTX needs; choose another vfs or file system"};
     mode.reset();
     database_.execute("PRAGMA journal_size_limit = 16777216");
     if (!database_.begin()) return {Code::busy, path_ + " is locked by another program; VTX tries again"};

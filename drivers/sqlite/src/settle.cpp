@@ -11,9 +11,7 @@ namespace {
 using driver::Odd;
 using driver::Verdict;
 
-bool goes_back(const Odd* odd) {
-  return odd && (odd->verdict == Verdict::nacked || odd->verdict == Verdict::unseen);
-}
+bool goes_back(const Odd* odd) { return odd && (odd->verdict == Verdict::nacked || odd->verdict == Verdict::unseen); }
 
 bool same_ending(const Odd& a, const Odd& b) {
   return a.verdict == b.verdict && a.delay == b.delay && a.reason == b.reason;
@@ -26,8 +24,14 @@ bool is_set(const std::vector<u64>& words, u32 offset) {
 }  // namespace
 
 Ledger::OpenClaim Ledger::read_claim(const Rows& rows) {
-  OpenClaim claim{rows.number(0), rows.number(1), rows.number(2), rows.number(3), rows.number(4),
-                  static_cast<u32>(rows.integer(5)), static_cast<u32>(rows.integer(7)), {}};
+  OpenClaim claim{rows.number(0),
+                  rows.number(1),
+                  rows.number(2),
+                  rows.number(3),
+                  rows.number(4),
+                  static_cast<u32>(rows.integer(5)),
+                  static_cast<u32>(rows.integer(7)),
+                  {}};
   const auto done = rows.blob(6);
   claim.done.resize((claim.size() + 7) / 8);
   std::transform(done.begin(), done.begin() + static_cast<std::ptrdiff_t>(std::min(done.size(), claim.done.size())),
@@ -39,7 +43,8 @@ bool Ledger::settle(const driver::Settle& settle) {
   OpenClaim claim;
   {
     auto rows = database_.query(
-        "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE id = ? AND grp = ?", settle.claim, settle.group);
+        "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE id = ? AND grp = ?",
+        settle.claim, settle.group);
     if (!rows.next()) return false;
     claim = read_claim(rows);
   }
@@ -51,7 +56,9 @@ bool Ledger::settle(const driver::Settle& settle) {
   const Odd* run = nullptr;  // neighbours that go back alike become one retry
   Range range{0, 0};
   const auto end_run = [&] {
-    if (run) retry(claim, range, run->verdict == Verdict::unseen ? claim.delivery - claim.counted : claim.delivery, run->delay, run->reason);
+    if (run)
+      retry(claim, range, run->verdict == Verdict::unseen ? claim.delivery - claim.counted : claim.delivery, run->delay,
+            run->reason);
     run = nullptr;
   };
   for (u32 offset = 0; offset < claim.size(); ++offset) {
@@ -97,8 +104,8 @@ void Ledger::settle_one(const OpenClaim& claim, u32 offset, const Odd* odd) {
 }
 
 void Ledger::retry(const OpenClaim& claim, Range range, u32 delivered, Ms delay, const std::string& reason) {
-  database_.run("INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, ?, ?, ?)", claim.group,
-                claim.stream, range.first, range.last, delivered, now_ + delay.count(), reason);
+  database_.run("INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                claim.group, claim.stream, range.first, range.last, delivered, now_ + delay.count(), reason);
   if (delay <= Ms::zero()) retried_.insert(claim.group);
 }
 
@@ -106,7 +113,8 @@ u64 Ledger::take_over(Id holder) {
   std::vector<OpenClaim> claims;
   {
     auto rows = database_.query(
-        "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE holder = ? ORDER BY id", holder);
+        "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE holder = ? ORDER BY id",
+        holder);
     while (rows.next()) claims.push_back(read_claim(rows));
   }
   for (const auto& claim : claims) {
@@ -114,7 +122,8 @@ u64 Ledger::take_over(Id holder) {
       u32 end = begin;
       while (end < claim.size() && !claim.has(end)) ++end;
       if (end > begin)
-        retry(claim, {claim.first + begin, claim.first + end - 1}, claim.delivery, Ms::zero(), "its consumer died or was cut off");
+        retry(claim, {claim.first + begin, claim.first + end - 1}, claim.delivery, Ms::zero(),
+              "its consumer died or was cut off");
       begin = end + 1;
     }
     database_.run("DELETE FROM vtx_claim WHERE id = ?", claim.id);
@@ -125,7 +134,8 @@ u64 Ledger::take_over(Id holder) {
 
 void Ledger::count(Id queue, Id group, const char* what, u64 n) {
   database_.run(
-      "INSERT INTO vtx_tally (queue, grp, what, n) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (queue, grp, what) DO UPDATE SET n = n + ?4",
+      "INSERT INTO vtx_tally (queue, grp, what, n) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (queue, grp, what) DO UPDATE "
+      "SET n = n + ?4",
       queue, group, what, n);
 }
 

@@ -59,14 +59,17 @@ Result<std::unique_ptr<SideFile>> SideFile::open(const std::string& database) {
   if (fstat(fd, &now) != 0) return fail(Code::lost, path + ": " + std::strerror(errno), errno);
   // Only grown: a shorter file would be a SIGBUS for who has it mapped.
   if (static_cast<std::size_t>(now.st_size) < size && ftruncate(fd, static_cast<off_t>(size)) != 0)
-    return fail(errno == ENOSPC || errno == EDQUOT ? Code::no_space : Code::lost, path + ": " + std::strerror(errno), errno);
+    return fail(errno == ENOSPC || errno == EDQUOT ? Code::no_space : Code::lost, path + ": " + std::strerror(errno),
+                errno);
   void* map = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (map == MAP_FAILED) return fail(Code::lost, path + ": " + std::strerror(errno), errno);
   std::unique_ptr<SideFile> side(new SideFile(std::move(*file), map));
   const char none[sizeof kMagic] = {};
-  if (std::memcmp(side->header().magic, none, sizeof none) == 0) std::memcpy(side->header().magic, kMagic, sizeof kMagic);
+  if (std::memcmp(side->header().magic, none, sizeof none) == 0)
+    std::memcpy(side->header().magic, kMagic, sizeof kMagic);
   if (std::memcmp(side->header().magic, kMagic, sizeof kMagic) != 0)
-    return fail(Code::newer_schema, path + " was made by another version of VTX; use that version, or stop all and remove the file");
+    return fail(Code::newer_schema,
+                path + " was made by another version of VTX; use that version, or stop all and remove the file");
   return side;
 }
 
@@ -108,8 +111,9 @@ void SideFile::begin_holder(u32 number, Id holder, Ms lease) {
 void SideFile::beat(u32 number) { shared(slot(number).beats).fetch_add(1); }
 
 driver::HolderBeat SideFile::look(u32 number, Id holder) const {
-  driver::HolderBeat beat{holder, 0, Ms(0), true};
-  if (number >= kSlots || shared(slot(number).holder).load() != holder || !file_->is_taken(lock_of(number))) return beat;
+  driver::HolderBeat beat{holder, 1, Ms(0), true};  // a count that a beat can have
+  if (number >= kSlots || shared(slot(number).holder).load() != holder || !file_->is_taken(lock_of(number)))
+    return beat;
   beat.dead = false;
   beat.count = shared(slot(number).beats).load();
   beat.lease = Ms(std::min<u64>(shared(slot(number).lease_ms).load(), 86'400'000));

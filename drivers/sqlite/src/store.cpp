@@ -108,7 +108,8 @@ void SqliteStore::run_readers() {
 
 /// False: there is none, and what is queued stays so or has been answered.
 bool SqliteStore::begin_transaction() {
-  database_.set_sync(std::any_of(queue_.begin(), queue_.end(), [](const Pending& pending) { return wants_sync(pending.operation); }));
+  database_.set_sync(
+      std::any_of(queue_.begin(), queue_.end(), [](const Pending& pending) { return wants_sync(pending.operation); }));
   if (!database_.begin()) {
     retry_at_ = clock_.now() + kBusyPause;
     return false;
@@ -180,7 +181,7 @@ void SqliteStore::claim(const driver::ClaimNext& next, Completion& out) {
   ledger_.apply(next, out);
   if (out.claim && waiting_.erase(next.group) > 0) side_->arm(slot_, waiting_);
   if (out.claim && out.more) next_in_line_.push_back(next.group);
-  if (!out.claim && !out.retry_waiting) wait_for(next.group);
+  if (out.status.ok() && !out.claim && !out.retry_waiting) wait_for(next.group);
 }
 
 void SqliteStore::fail_transaction(const SqliteError& error, bool committing) {
@@ -192,7 +193,8 @@ void SqliteStore::fail_transaction(const SqliteError& error, bool committing) {
     retry_at_ = clock_.now() + kBusyPause;
     return;
   }
-  const bool stays_open = kind == SQLITE_FULL || kind == SQLITE_TOOBIG || kind == SQLITE_CONSTRAINT || kind == SQLITE_NOMEM;
+  const bool stays_open =
+      kind == SQLITE_FULL || kind == SQLITE_TOOBIG || kind == SQLITE_CONSTRAINT || kind == SQLITE_NOMEM;
   if (!stays_open) {
     // A sync that failed in COMMIT may have reached the disk nevertheless.
     doubt_ = committing;
@@ -237,8 +239,9 @@ void SqliteStore::close() {
     Completion lost;
     lost.ticket = pending.ticket;
     const bool doubtful = doubt_ && std::holds_alternative<driver::Commit>(pending.operation);
-    lost.status = doubtful ? Status(Code::in_doubt, path_ + ": the commit's outcome is unknown until it is submitted again")
-                           : Status(Code::lost, path_ + ": the session ended");
+    lost.status = doubtful
+                      ? Status(Code::in_doubt, path_ + ": the commit's outcome is unknown until it is submitted again")
+                      : Status(Code::lost, path_ + ": the session ended");
     done_.push_back(std::move(lost));
   }
   queue_.clear();
@@ -306,7 +309,8 @@ void SqliteStore::look_for_commits(driver::Steady now) {
     if (rung && !safety) return;
     checked_version_ = version;
     ledger_.begin(clock_.wall());
-    const bool any = std::any_of(waiting_.begin(), waiting_.end(), [this](Id group) { return ledger_.is_claimable(group); });
+    const bool any =
+        std::any_of(waiting_.begin(), waiting_.end(), [this](Id group) { return ledger_.is_claimable(group); });
     if (any) tell_changed();
   } catch (const SqliteError&) {
     // Busy, or worse; the next look or the next transaction will tell.

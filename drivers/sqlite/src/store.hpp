@@ -88,11 +88,11 @@ class SqliteStore final : public driver::Store {
   std::unique_ptr<Doorbell> bell_;
   Watch watch_;
   driver::u32 slot_ = 0;
-  std::int64_t schema_seen_ = -1;  // data_version when the schema was last checked
+  std::int64_t schema_seen_ = -1;      // data_version when the schema was last checked
   std::int64_t change_seen_ = -1;      // data_version when foreign commits were last looked for
   std::int64_t checked_version_ = -1;  // and when it was known that nothing could be claimed
   u64 commits_seen_ = 0;
-  int schema_ = 0;           // as found in the database
+  int schema_ = 0;          // as found in the database
   bool listening_ = false;  // to the watch
   u64 inode_ = 0;
 
@@ -100,11 +100,11 @@ class SqliteStore final : public driver::Store {
   std::vector<Completion> done_;
   std::optional<driver::Steady> retry_at_;  // somebody who does not queue with us held the database
   bool waits_for_lock_ = false;
-  bool doubt_ = false;               // the session ended in COMMIT
-  std::vector<Id> next_in_line_;     // groups of which a claim left some for another
+  bool doubt_ = false;                 // the session ended in COMMIT
+  std::vector<Id> next_in_line_;       // groups of which a claim left some for another
   std::map<Id, driver::u32> holders_;  // ours, and their slots
   std::vector<Id> new_holders_;        // of these, not yet committed
-  std::set<Id> waiting_;                    // groups that had nothing
+  std::set<Id> waiting_;               // groups that had nothing
 };
 
 }  // namespace vtx::sqlite

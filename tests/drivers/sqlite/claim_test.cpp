@@ -147,7 +147,8 @@ TEST_F(Claims, BuriesRequeuesAndDropsDeadLetters) {
   auto got = store_->claim(1);
   settle(*got.claim, Verdict::dead, "it crashed\nthe worker");
   EXPECT_EQ(sql("SELECT properties FROM vtx_message ORDER BY id DESC LIMIT 1"),
-            "Dead-Group: default\nDead-Reason: it crashed the worker\nDead-Queue: jobs\nDead-Sequence: 1\nDead-Deliveries: 1\n");
+            "Dead-Group: default\nDead-Reason: it crashed the worker\nDead-Queue: jobs\nDead-Sequence: "
+            "1\nDead-Deliveries: 1\n");
   auto stats = store_->run(Inspect{"jobs"}).queues.at(0);
   EXPECT_EQ(stats.dead, 1U);
   EXPECT_EQ(stats.counters.at(0), (std::pair<std::string, u64>{"dead_lettered", 1}));

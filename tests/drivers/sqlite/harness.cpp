@@ -50,7 +50,8 @@ void Driven::pump(Ms at_most) {
 Completion Driven::wait(u64 ticket) {
   const auto end = std::chrono::steady_clock::now() + kDeadline;
   while (std::chrono::steady_clock::now() < end) {
-    const auto it = std::find_if(done_.begin(), done_.end(), [&](const auto& c) { return c.event == Event::answer && c.ticket == ticket; });
+    const auto it = std::find_if(done_.begin(), done_.end(),
+                                 [&](const auto& c) { return c.event == Event::answer && c.ticket == ticket; });
     if (it != done_.end()) {
       Completion found = std::move(*it);
       done_.erase(it);
@@ -64,7 +65,9 @@ Completion Driven::wait(u64 ticket) {
 
 bool Driven::saw(Event event, Ms within) {
   const auto end = std::chrono::steady_clock::now() + within;
-  const auto came = [&] { return std::any_of(done_.begin(), done_.end(), [&](const auto& c) { return c.event == event; }); };
+  const auto came = [&] {
+    return std::any_of(done_.begin(), done_.end(), [&](const auto& c) { return c.event == event; });
+  };
   for (pump(0ms); !came() && std::chrono::steady_clock::now() < end;) pump(10ms);
   return came();
 }
@@ -103,7 +106,9 @@ Status Driven::send(const std::vector<std::string>& texts, bool sync) {
   return run(std::move(commit)).status;
 }
 
-Completion Driven::claim(u32 messages, bool alone) { return run(ClaimNext{group, holder, {messages, kMaxBatchBytes}, alone}); }
+Completion Driven::claim(u32 messages, bool alone) {
+  return run(ClaimNext{group, holder, {messages, kMaxBatchBytes}, alone});
+}
 
 Settle Driven::settle_all(const Claim& claim, std::optional<Verdict> verdict, std::string reason) {
   Settle settle{claim.group, claim.id, {}, {}};
@@ -144,13 +149,15 @@ Foreign::Foreign(const std::string& path) {
 
 void Foreign::run(const std::string& sql) {
   char* error = nullptr;
-  EXPECT_EQ(sqlite3_exec(connection_, sql.c_str(), nullptr, nullptr, &error), SQLITE_OK) << sql << ": " << (error ? error : "");
+  EXPECT_EQ(sqlite3_exec(connection_, sql.c_str(), nullptr, nullptr, &error), SQLITE_OK)
+      << sql << ": " << (error ? error : "");
   sqlite3_free(error);
 }
 
 std::string Foreign::value(const std::string& sql) {
   sqlite3_stmt* statement = nullptr;
-  EXPECT_EQ(sqlite3_prepare_v2(connection_, sql.c_str(), -1, &statement, nullptr), SQLITE_OK) << sql << ": " << sqlite3_errmsg(connection_);
+  EXPECT_EQ(sqlite3_prepare_v2(connection_, sql.c_str(), -1, &statement, nullptr), SQLITE_OK)
+      << sql << ": " << sqlite3_errmsg(connection_);
   std::string value;
   if (sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_text(statement, 0))
     value = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
@@ -161,7 +168,8 @@ std::string Foreign::value(const std::string& sql) {
 Process::Process(const std::string& role, const std::vector<std::string>& arguments) {
   int down[2], up[2];
   if (pipe2(down, O_CLOEXEC) != 0 || pipe2(up, O_CLOEXEC) != 0) abort();
-  std::vector<char*> line{const_cast<char*>("vtx_sqlite_tests"), const_cast<char*>("--role"), const_cast<char*>(role.c_str())};
+  std::vector<char*> line{const_cast<char*>("vtx_sqlite_tests"), const_cast<char*>("--role"),
+                          const_cast<char*>(role.c_str())};
   for (const auto& argument : arguments) line.push_back(const_cast<char*>(argument.c_str()));
   line.push_back(nullptr);
   pid_ = fork();
@@ -191,7 +199,8 @@ std::string Process::read_line() {
   char byte = 0;
   while (true) {
     pollfd item{out_, POLLIN, 0};
-    if (::poll(&item, 1, static_cast<int>(std::chrono::milliseconds(kDeadline).count())) != 1 || read(out_, &byte, 1) != 1 || byte == '\n')
+    if (::poll(&item, 1, static_cast<int>(std::chrono::milliseconds(kDeadline).count())) != 1 ||
+        read(out_, &byte, 1) != 1 || byte == '\n')
       return line;
     line += byte;
   }

@@ -24,7 +24,8 @@ inline constexpr auto kDeadline = 20s;
 /// A SqliteStore with blocking calls. Events are kept apart from answers.
 class Driven {
  public:
-  explicit Driven(std::string path, std::map<std::string, std::string> options = {}, const Clock& clock = system_clock());
+  explicit Driven(std::string path, std::map<std::string, std::string> options = {},
+                  const Clock& clock = system_clock());
 
   Status start(bool create = true);
   /// start(), then waits for `opened`; fails the test otherwise.

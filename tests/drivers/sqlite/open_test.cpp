@@ -31,7 +31,9 @@ class Opening : public SqliteTest {
   }
 };
 
-TEST_F(Opening, NamesTheMissingDirectory) { expect(start(directory_ + "/none/q.db"), Code::not_found, "no such directory: " + directory_ + "/none"); }
+TEST_F(Opening, NamesTheMissingDirectory) {
+  expect(start(directory_ + "/none/q.db"), Code::not_found, "no such directory: " + directory_ + "/none");
+}
 
 TEST_F(Opening, RefusesADirectoryAsFile) { expect(start(directory_), Code::invalid, "is a directory"); }
 
@@ -90,7 +92,8 @@ TEST_F(Opening, IsDeniedAReadOnlyFile) {
 
 TEST_F(Opening, LivesInAnApplicationsDatabase) {
   Foreign application(path_);
-  application.run("CREATE TABLE mine (a); INSERT INTO mine VALUES (1); PRAGMA user_version = 77; PRAGMA application_id = 99");
+  application.run(
+      "CREATE TABLE mine (a); INSERT INTO mine VALUES (1); PRAGMA user_version = 77; PRAGMA application_id = 99");
   Driven store(path_);
   store.open();
   store.declare();
@@ -98,7 +101,9 @@ TEST_F(Opening, LivesInAnApplicationsDatabase) {
   EXPECT_EQ(application.value("PRAGMA user_version"), "77");
   EXPECT_EQ(application.value("PRAGMA application_id"), "99");
   EXPECT_EQ(application.value("SELECT a FROM mine"), "1");
-  EXPECT_EQ(application.value("SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'vtx\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"), "1");
+  EXPECT_EQ(application.value("SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'vtx\\_%' ESCAPE '\\' AND name "
+                              "NOT LIKE 'sqlite\\_%' ESCAPE '\\'"),
+            "1");
 }
 
 TEST_F(Opening, SaysWhichVersionANewerSchemaNeeds) {

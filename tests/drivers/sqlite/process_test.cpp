@@ -100,7 +100,9 @@ TEST_F(Processes, ShareTheWorkAndTheLogStaysShort) {
   constexpr int kProducers = 4;
   constexpr int kEach = 3000;
   std::vector<std::unique_ptr<Process>> producers, consumers;
-  for (int i = 0; i < kProducers; ++i) producers.push_back(std::make_unique<Process>("produce", std::vector<std::string>{path_, std::to_string(kEach), "10"}));
+  for (int i = 0; i < kProducers; ++i)
+    producers.push_back(
+        std::make_unique<Process>("produce", std::vector<std::string>{path_, std::to_string(kEach), "10"}));
   std::set<std::string> all;
   std::uintmax_t longest = 0;
   while (all.size() < kProducers * kEach) {

@@ -26,10 +26,13 @@ class Sql : public SqliteTest {
 TEST_F(Sql, SendsInTheApplicationsOwnTransaction) {
   Foreign application(path_);
   EXPECT_FALSE(store_->claim().claim);
-  application.run("CREATE TABLE orders (n); BEGIN IMMEDIATE; INSERT INTO orders VALUES (1);"
-                  "INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'one'); INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'two')");
-  application.run("ROLLBACK; BEGIN IMMEDIATE; INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'three');"
-                  "INSERT INTO vtx_send (queue, body, properties) VALUES ('jobs', 'four', 'Colour: red' || char(10)); COMMIT");
+  application.run(
+      "CREATE TABLE orders (n); BEGIN IMMEDIATE; INSERT INTO orders VALUES (1);"
+      "INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'one'); INSERT INTO vtx_send (queue, body) VALUES ('jobs', "
+      "'two')");
+  application.run(
+      "ROLLBACK; BEGIN IMMEDIATE; INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'three');"
+      "INSERT INTO vtx_send (queue, body, properties) VALUES ('jobs', 'four', 'Colour: red' || char(10)); COMMIT");
   store_->wait_event(Event::changed);
   const auto got = store_->claim();
   EXPECT_EQ(bodies(got), (std::vector<std::string>{"three", "four"}));
@@ -44,7 +47,8 @@ TEST_F(Sql, SendsInTheApplicationsOwnTransaction) {
 TEST_F(Sql, RefusesAQueueThatIsNot) {
   sqlite3* raw = nullptr;
   ASSERT_EQ(sqlite3_open(path_.c_str(), &raw), SQLITE_OK);
-  EXPECT_EQ(sqlite3_exec(raw, "INSERT INTO vtx_send (queue, body) VALUES ('none', 'x')", nullptr, nullptr, nullptr), SQLITE_CONSTRAINT);
+  EXPECT_EQ(sqlite3_exec(raw, "INSERT INTO vtx_send (queue, body) VALUES ('none', 'x')", nullptr, nullptr, nullptr),
+            SQLITE_CONSTRAINT);
   EXPECT_STREQ(sqlite3_errmsg(raw), "no such VTX queue");
   sqlite3_close(raw);
 }
