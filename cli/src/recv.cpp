@@ -65,10 +65,11 @@ class Run {
   Exit run() {
     idle_.start();
     while (settled_ < options_.count) {
+      const bool idle = idle_.is_over();  // before gathering: looking takes time, in which messages may have come
       if (gather()) {
         write_and_settle();
         idle_.start();
-      } else if (idle_.is_over()) {
+      } else if (idle) {
         return Exit::done;
       }
       if (misfit_ != nullptr) refuse();

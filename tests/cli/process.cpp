@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,7 +102,7 @@ bool Process::is_running() {
 
 Outcome Process::wait() {
   if (is_running()) {
-    const int fd = pidfd_open(pid_, 0);
+    const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
     pollfd item{fd, POLLIN, 0};
     if (poll(&item, 1, kDeadlineMs) == 0) {
       ADD_FAILURE() << "vtx has not ended within a minute; it said: " << read_file(err_path_);
