@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "contract/link_contract.hpp"
+
+namespace vtx::test {
+
+std::unique_ptr<Socket> LinkContract::with_unread() {
+  auto pull = std::make_unique<Socket>(world(), ZMQ_PULL);
+  pull->connect(at());
+  put({"x"});
+  EXPECT_TRUE(pull->reaches(&vtx_stats_t::in_hand, 1));
+  return pull;
+}
+
+std::unique_ptr<Socket> LinkContract::with_held(Message& held) {
+  auto pull = with_unread();
+  EXPECT_TRUE(pull->receive(held));
+  return pull;
+}
+
+std::unique_ptr<Socket> LinkContract::with_held_and_unread(Message& held) {
+  put(count_up(1, 55));
+  auto pull = std::make_unique<Socket>(world(), ZMQ_PULL);
+  pull->connect(at());
+  EXPECT_EQ(pull->receive(50), count_up(1, 50));
+  EXPECT_TRUE(pull->receive(held));
+  EXPECT_EQ(held.text(), "51");
+  EXPECT_TRUE(wait_until([&] { return pull->stats().in_hand > 1 && pull->stats().settled == 50; }));
+  return pull;
+}
+
+void LinkContract::expect_given_back(const Frames& texts, std::uint64_t counted) {
+  Socket second(world(), ZMQ_PULL);
+  second.connect(at());
+  EXPECT_EQ(second.receive(static_cast<int>(texts.size())), texts);
+  EXPECT_TRUE(second.reaches(&vtx_stats_t::settled, texts.size()));
+  EXPECT_EQ(second.stats().redelivered, counted);
+  EXPECT_EQ(second.stats().depth, 0U);
+}
+
+}  // namespace vtx::test

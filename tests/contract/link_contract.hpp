@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The contract of every store wire as an application meets it: genuine sockets and the C API, nothing else. A driver
+// takes part with one line,
+//
+//   VTX_LINK_CONTRACT(Memory, memory_links());
+//
+// and links the object library vtx_link_contract.
+#pragma once
+
+#include <memory>
+#include <ostream>
+
+#include "contract/link_world.hpp"
+
+namespace vtx::test {
+
+/// One fresh database, made for one test and removed after it.
+class LinkPlace {
+ public:
+  virtual ~LinkPlace() = default;
+  /// What stands before the `?` of its endpoints.
+  virtual std::string address() const = 0;
+};
+
+struct LinkUnderTest {
+  std::string name;
+  const char* scheme;
+  vtx_driver_fn driver;
+  std::function<std::unique_ptr<LinkPlace>()> make;
+};
+
+inline void PrintTo(const LinkUnderTest& link, std::ostream* out) { *out << link.name; }
+
+class LinkContract : public testing::TestWithParam<LinkUnderTest> {
+ protected:
+  LinkContract() : place_(GetParam().make()), world_(open()) {}
+
+  std::unique_ptr<World> open() const { return std::make_unique<World>(GetParam().scheme, GetParam().driver); }
+  World& world() { return *world_; }
+  /// Ends context and instance and makes new ones, as a program that starts again. Sockets must be gone.
+  void restart() {
+    world_.reset();
+    world_ = open();
+  }
+  /// An endpoint of queue "q" with further options.
+  std::string at(const std::string& options = {}) const {
+    return place_->address() + "?queue=q" + (options.empty() ? "" : "&" + options);
+  }
+  std::string at_queue(const std::string& queue) const { return place_->address() + "?queue=" + queue; }
+  /// Sends each text as a message and waits until all are durable.
+  void put(const Frames& texts) {
+    Socket push(world(), ZMQ_PUSH);
+    push.connect(at());
+    push.send_each(texts);
+    push.flush();
+  }
+  QueueView::Group group(const std::string& name = "default") { return show(world(), at()).groups[name]; }
+  /// Everything was settled by the group, and recorded.
+  bool drained(const std::string& name = "default") {
+    return wait_until([&] { return group(name).depth == 0; });
+  }
+
+  // --- ways to let go, and what follows
+  /// A consumer with one message in its pipe, unread.
+  std::unique_ptr<Socket> with_unread();
+  /// A consumer that has received one message, which is held.
+  std::unique_ptr<Socket> with_held(Message& held);
+  /// A consumer that was fast, holds "51", and has unread ones of 52 to 55 in its pipe.
+  std::unique_ptr<Socket> with_held_and_unread(Message& held);
+  /// A second consumer gets exactly these, `counted` of them as delivered before, and nothing is left.
+  void expect_given_back(const Frames& texts, std::uint64_t counted);
+
+  std::unique_ptr<LinkPlace> place_;
+  std::unique_ptr<World> world_;
+};
+
+}  // namespace vtx::test
+
+/// Runs the whole contract on a LinkUnderTest. Once a test program.
+#define VTX_LINK_CONTRACT(name, under_test) INSTANTIATE_TEST_SUITE_P(name, LinkContract, ::testing::Values(under_test))
