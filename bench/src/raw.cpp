@@ -87,6 +87,7 @@ void Raw::begin() { step(begin_); }
 
 void Raw::commit() {
   step(commit_);
+  committed_ = cursor_;
   if (wal_pages_ < kCheckpointPages) return;
   sqlite3_wal_checkpoint_v2(connection_, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   wal_pages_ = 0;
@@ -130,9 +131,9 @@ void Raw::advance() {
 
 void Raw::remove() {
   sqlite3_bind_int64(remove_, 1, first_row_ + removed_);
-  sqlite3_bind_int64(remove_, 2, first_row_ + cursor_);
+  sqlite3_bind_int64(remove_, 2, first_row_ + committed_);
   step(remove_);
-  removed_ = cursor_;
+  removed_ = committed_;
 }
 
 }  // namespace vtx::bench

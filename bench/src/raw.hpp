@@ -35,7 +35,7 @@ class Raw {
   void read(std::uint64_t count);
   /// Moves the cursor durably written to where read() came.
   void advance();
-  /// Removes what lies before the cursor.
+  /// Removes what earlier transactions had read: what is removed by the one that inserted it would never reach the disk.
   void remove();
 
  private:
@@ -51,7 +51,8 @@ class Raw {
   std::int64_t group_ = 0;
   std::int64_t stream_ = 0;
   std::int64_t written_ = 0;
-  std::int64_t cursor_ = 0;  ///< sequence read last
+  std::int64_t cursor_ = 0;     ///< sequence read last
+  std::int64_t committed_ = 0;  ///< the cursor as of the latest commit
   std::int64_t removed_ = 0;
   std::string body_;
   std::vector<std::byte> copy_;
