@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The cases, one function each; main.cpp lists them by name.
+#pragma once
+
+#include "arena.hpp"
+#include "report.hpp"
+
+namespace vtx::bench {
+
+// throughput.cpp
+Case enqueue(const Options& options);
+Case both_ways_forever(const Options& options);
+Case both_ways_consumed(const Options& options);
+Case backlog(const Options& options);
+Case inproc(const Options& options);
+// latency.cpp
+Case latency(const Options& options);
+// wakeup.cpp
+Case wakeup(const Options& options);
+/// What the other process of wakeup() does: answers on standard output with the nanoseconds each message was under way.
+int wakeup_receiver(const std::string& endpoint);
+
+}  // namespace vtx::bench

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// vtx_bench: what VTX costs over the loop that a program would write straight against SQLite. Ratios count: both sides run in
+// turn on the same machine, whose absolute numbers are noise. docs/performance.md is written from it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <CLI/CLI.hpp>
+
+#include "cases.hpp"
+
+namespace {
+
+using namespace vtx::bench;
+
+struct Entry {
+  const char* name;
+  Case (*run)(const Options&);
+};
+
+constexpr Entry kCases[] = {{"enqueue", enqueue},
+                            {"both-forever", both_ways_forever},
+                            {"both-consumed", both_ways_consumed},
+                            {"backlog", backlog},
+                            {"inproc", inproc},
+                            {"latency", latency},
+                            {"wakeup", wakeup}};
+
+std::vector<std::string> case_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kCases) names.emplace_back(entry.name);
+  return names;
+}
+
+void run(const Options& options) {
+  Json all = Json::array();
+  for (const Entry& entry : kCases) {
+    if (!options.cases.empty() && std::ranges::find(options.cases, entry.name) == options.cases.end()) continue;
+    const Case result = entry.run(options);
+    if (options.json)
+      all.push_back(to_json(result));
+    else
+      print(result);
+  }
+  if (!options.json) return;
+  const Json settings{{"messages", options.messages}, {"rounds", options.rounds}, {"singles", options.singles},
+                      {"size", options.size},         {"hwm", options.hwm},       {"directory", options.directory}};
+  fmt::print("{}\n", Json{{"settings", settings}, {"cases", all}}.dump(2));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  options.directory = std::filesystem::temp_directory_path().string();
+  std::string receiver;
+  CLI::App app("Measures VTX on SQLite against the same work done straight on SQLite.", "vtx_bench");
+  app.add_option("--messages", options.messages, "Messages of a throughput run")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--rounds", options.rounds, "Runs of each; medians are printed")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--singles", options.singles, "Messages sent one at a time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--size", options.size, "Bytes of a message")->check(CLI::Range(8, 1'000'000))->capture_default_str();
+  app.add_option("--hwm", options.hwm, "High-water marks of the application's sockets")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--directory", options.directory, "On the disk to measure; not a tmpfs")
+      ->check(CLI::ExistingDirectory)
+      ->capture_default_str();
+  app.add_option("--case", options.cases, "Only these")->check(CLI::IsMember(case_names()));
+  app.add_flag("--json", options.json, "Print JSON");
+  app.add_option("--wakeup-receiver", receiver)->group("");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    if (!receiver.empty()) return wakeup_receiver(receiver);
+    run(options);
+    return 0;
+  } catch (const std::exception& failure) {
+    fmt::print(stderr, "vtx_bench: {}\n", failure.what());
+    return 1;
+  }
+}
