@@ -346,6 +346,7 @@ void Link::begin_close(int linger_ms) {
   linger_ms_ = linger_ms;
   if (opened_) std::exchange(opened_, nullptr)(Status(Code::lost, "the link was closed"));
   if (gate_) gate_->closing.store(true, std::memory_order_release);
+  decide_releases();  // what was let go before the end is not given back
   return_pending();
   if (consumer_) consumer_->close();
   if (producer_ && linger_ms_ >= 0) {
@@ -375,14 +376,17 @@ void Link::on_disconnected() {
   look_ = true;
 }
 
-void Link::give_back() {
-  if (!consumer_) return;
-  // Releases are queued before this is called: they are decided first.
+void Link::decide_releases() {
   for (Slot* slot = home_.releases->take(); slot != nullptr;) {
     Slot* next = slot->next;
     Consumer::on_decided(slot);
     slot = next;
   }
+}
+
+void Link::give_back() {
+  if (!consumer_) return;
+  decide_releases();  // they are queued before this is called
   consumer_->abandon();
 }
 

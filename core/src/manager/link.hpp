@@ -113,6 +113,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool send_next();
   bool hand_over(Slot& slot);
   void split(Slot& slot);
+  void decide_releases();
   void return_pending();
   void close_counterpart();
   bool take();

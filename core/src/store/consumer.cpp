@@ -223,7 +223,10 @@ void Consumer::decide(Held& held, Slot& slot) {
   if (is_done(held, at)) return;
   switch (slot.outcome()) {
     case Outcome::received:
-      if (options_.ack == Ack::next) {
+      if (options_.ack == Ack::next && closing_) {  // let go while close() ran: nothing will confirm it
+        ++stats_.returned;
+        mark(held, at, Verdict::unseen, {}, {});
+      } else if (options_.ack == Ack::next) {
         confirm(std::exchange(unconfirmed_, &slot));
         rest();
       } else {

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Links on a store that fails: full, away, or silent about a commit. What was sent is neither lost nor doubled, the
+// sender blocks at its high-water mark, and each trouble and its end is an event.
+#include <thread>
+
+#include "contract/link_world.hpp"
+#include "support/memory_store.hpp"
+
+namespace vtx::test {
+namespace {
+
+class FaultyLinks : public testing::Test {
+ protected:
+  std::string at(const std::string& options = {}) const {
+    return "memory:" + path_ + "?queue=q" + (options.empty() ? "" : "&" + options);
+  }
+  void expect_all(const Frames& texts) {
+    Socket pull(world_, ZMQ_PULL);
+    pull.connect(at());
+    EXPECT_EQ(pull.receive(static_cast<int>(texts.size())), texts);
+    EXPECT_TRUE(pull.reaches(&vtx_stats_t::settled, texts.size()));
+    EXPECT_EQ(pull.stats().depth, 0U);
+    EXPECT_EQ(show(world_, at()).head, texts.size());
+  }
+  /// Sends until the socket would block. @return what was taken
+  Frames fill(Socket& push) {
+    Frames sent;
+    while (push.try_send(std::to_string(sent.size() + 1))) sent.push_back(std::to_string(sent.size() + 1));
+    return sent;
+  }
+
+  static inline int count_ = 0;
+  const std::string path_ = "faulty-" + std::to_string(++count_);
+  const std::shared_ptr<MemoryFaults> faults_ = memory_at(path_).faults;
+  World world_{"memory", vtx_memory_driver};
+};
+
+TEST_F(FaultyLinks, FullStoreBlocksTheSenderAndGoesOnWhenThereIsSpace) {
+  Socket push(world_, ZMQ_PUSH);
+  EventLog events(world_, push);
+  push.set(ZMQ_SNDHWM, 10).connect(at());
+  faults_->set_full(true);
+  push.send("1");
+  const auto trouble = events.wait(VTX_EVENT, VTX_EVENT_TROUBLE);
+  ASSERT_TRUE(trouble);
+  EXPECT_NE(trouble->sentence.find("full"), std::string::npos) << trouble->sentence;
+  Frames sent{"1"};
+  while (push.try_send(std::to_string(sent.size() + 1))) sent.push_back(std::to_string(sent.size() + 1));
+  EXPECT_GE(sent.size(), 10U);
+  EXPECT_LE(sent.size(), 13U) << "the mark bounds what waits";
+  push.set(ZMQ_SNDTIMEO, 50);
+  EXPECT_EQ(zmq_send(push.get(), "", 0, 0), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_EQ(vtx_flush(world_.vtx(), push.get(), 50), -1);
+  EXPECT_EQ(errno, ENOSPC) << vtx_last_error();
+  faults_->set_full(false);
+  EXPECT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_RECOVERED));
+  push.set(ZMQ_SNDTIMEO, static_cast<int>(kPatience.count()));
+  sent.push_back("last");
+  push.send("last");
+  push.flush();
+  expect_all(sent);
+}
+
+TEST_F(FaultyLinks, FlushInTimeOrEagain) {
+  Socket push(world_, ZMQ_PUSH);
+  EventLog events(world_, push);
+  push.connect(at());
+  faults_->refuse_start(Status(Code::busy, "somebody else holds it"));
+  faults_->lose_session();
+  ASSERT_TRUE(events.wait(ZMQ_EVENT_DISCONNECTED));
+  push.send("x");
+  EXPECT_EQ(vtx_flush(world_.vtx(), push.get(), 30), -1);
+  EXPECT_EQ(errno, EAGAIN) << vtx_last_error();
+  EXPECT_NE(push.stats().state, static_cast<std::uint32_t>(VTX_STATE_LIVE));
+  faults_->refuse_start({});
+  push.flush();
+  EXPECT_EQ(push.stats().state, static_cast<std::uint32_t>(VTX_STATE_LIVE));
+  expect_all({"x"});
+}
+
+TEST_F(FaultyLinks, CommitInDoubtIsNeitherLostNorDoubled) {
+  for (const bool applied : {true, false}) {
+    Socket push(world_, ZMQ_PUSH);
+    push.set(ZMQ_RECONNECT_IVL, 1).connect(at());
+    push.send("first");
+    push.flush();
+    faults_->lose_answer(1, applied);
+    push.send("second");
+    push.send("third");
+    push.flush();
+    EXPECT_EQ(push.stats().durable, 3U);
+  }
+  expect_all({"first", "second", "third", "first", "second", "third"});
+}
+
+TEST_F(FaultyLinks, SettlementInDoubtIsNotRepeated) {
+  for (const bool applied : {true, false}) {
+    Socket push(world_, ZMQ_PUSH);
+    push.connect(at());
+    push.send_each({"a", "b"});
+    push.flush();
+    Socket pull(world_, ZMQ_PULL);
+    EventLog events(world_, pull);
+    pull.set(ZMQ_RECONNECT_IVL, 1).connect(at());
+    Message a;
+    ASSERT_TRUE(pull.receive(a));
+    faults_->lose_answer(1, applied);
+    a.release();
+    EXPECT_EQ(pull.receive(), "b");
+    EXPECT_TRUE(wait_until([&] { return show(world_, at()).groups["default"].depth == 0; }));
+    EXPECT_EQ(pull.stats().redelivered, 0U);
+    EXPECT_TRUE(pull.reaches(&vtx_stats_t::settled, 2));
+    EXPECT_EQ(pull.stats().fenced, 0U);
+  }
+}
+
+TEST_F(FaultyLinks, LostSessionsLoseNothing) {
+  Socket push(world_, ZMQ_PUSH);
+  Socket pull(world_, ZMQ_PULL);
+  push.set(ZMQ_RECONNECT_IVL, 1).connect(at());
+  pull.connect(at());
+  const int count = 2000;
+  std::thread sender([&] { push.send_each(count_up(1, count)); });
+  Frames got;
+  for (int i = 0; i < 10; ++i) {
+    for (const std::string& text : pull.receive(count / 10)) got.push_back(text);
+    faults_->lose_session();
+  }
+  sender.join();
+  EXPECT_EQ(got, count_up(1, count));
+  EXPECT_TRUE(wait_until([&] { return show(world_, at()).groups["default"].depth == 0; }));
+  EXPECT_TRUE(pull.receives_nothing());
+}
+
+TEST_F(FaultyLinks, MessageHeldThroughALostSessionIsSettledAfterIt) {
+  Socket push(world_, ZMQ_PUSH);
+  push.connect(at());
+  push.send("x");
+  Socket pull(world_, ZMQ_PULL);
+  EventLog events(world_, pull);
+  pull.set(ZMQ_RECONNECT_IVL, 1).connect(at());
+  Message held;
+  ASSERT_TRUE(pull.receive(held));
+  faults_->lose_session();
+  ASSERT_TRUE(events.wait(ZMQ_EVENT_DISCONNECTED));
+  ASSERT_TRUE(events.wait(ZMQ_EVENT_CONNECTED));
+  held.release();
+  EXPECT_TRUE(wait_until([&] { return show(world_, at()).groups["default"].depth == 0; }));
+  EXPECT_EQ(pull.stats().redelivered, 0U);
+}
+
+TEST_F(FaultyLinks, LostClaimsAndFailedOperationsAreTriedAgain) {
+  faults_->fail<driver::ClaimNext>(1, Status(Code::busy, "not now"));
+  faults_->fail<driver::OpenGroup>(1, Status(Code::busy, "not now"));
+  faults_->fail<driver::OpenStream>(1, Status(Code::busy, "not now"));
+  faults_->fail<driver::Commit>(1, Status(Code::busy, "not now"));
+  faults_->fail<driver::Beat>(1, Status(Code::busy, "not now"));
+  Socket push(world_, ZMQ_PUSH);
+  push.connect(at());
+  push.send("x");
+  expect_all({"x"});
+}
+
+TEST_F(FaultyLinks, LinkToAStoreThatIsAwayWaits) {
+  faults_->lose_openings(3);
+  Socket push(world_, ZMQ_PUSH);
+  EventLog events(world_, push);
+  push.set(ZMQ_RECONNECT_IVL, 10).connect(at());
+  push.send("x");
+  EXPECT_TRUE(events.wait(ZMQ_EVENT_CONNECTED));
+  push.flush();
+  expect_all({"x"});
+}
+
+TEST_F(FaultyLinks, WhatWaitingCannotCureFailsTheCall) {
+  faults_->refuse_start(Status(Code::denied, "the directory may not be written: change its permissions"));
+  Socket push(world_, ZMQ_PUSH);
+  EXPECT_EQ(vtx_connect(world_.vtx(), push.get(), at().c_str()), -1);
+  EXPECT_EQ(errno, EACCES);
+  EXPECT_NE(std::string(vtx_last_error()).find("permissions"), std::string::npos);
+  EXPECT_FALSE(push.has_link());
+  faults_->refuse_start({});
+  push.connect(at());
+  push.send("x");
+  expect_all({"x"});
+}
+
+// --- linger ----------------------------------------------------------------------------------------------------------
+
+TEST_F(FaultyLinks, LingerThatEndsDropsAndSaysHowMany) {
+  for (const int linger : {0, 100}) {
+    Socket push(world_, ZMQ_PUSH);
+    EventLog events(world_, push);
+    push.set(ZMQ_LINGER, linger).connect(at());
+    faults_->set_full(true);
+    push.send("1");
+    ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_TROUBLE));
+    push.send_each({"2", "3"});
+    push.disconnect(at());
+    const auto expired = events.wait(VTX_EVENT, VTX_EVENT_LINGER_EXPIRED);
+    ASSERT_TRUE(expired) << linger;
+    EXPECT_EQ(expired->sentence.substr(0, 2), "3 ") << expired->sentence;
+    EXPECT_TRUE(wait_until([&] { return !push.has_link(); }));
+    push.close();
+    faults_->set_full(false);
+  }
+  EXPECT_EQ(show(world_, at()).head, 0U);
+}
+
+TEST_F(FaultyLinks, LingerWithoutEndWaitsForSpace) {
+  Socket push(world_, ZMQ_PUSH);
+  push.set(ZMQ_LINGER, -1).connect(at());
+  faults_->set_full(true);
+  push.send_each(count_up(1, 100));
+  push.close();
+  std::thread space([&] {
+    std::this_thread::sleep_for(Ms{100});
+    faults_->set_full(false);
+  });
+  world_.destroy();
+  space.join();
+  World again("memory", vtx_memory_driver);
+  EXPECT_EQ(show(again, at()).head, 100U);
+}
+
+TEST_F(FaultyLinks, DestroyDoesNotWaitForAStoreThatIsAwayBeyondLinger) {
+  Socket push(world_, ZMQ_PUSH);
+  Socket pull(world_, ZMQ_PULL);
+  EventLog events(world_, pull);
+  push.set(ZMQ_LINGER, 50).connect(at());
+  push.send("x");
+  push.flush();
+  pull.connect(at());
+  Message held;
+  ASSERT_TRUE(pull.receive(held));
+  faults_->refuse_start(Status(Code::busy, "away"));
+  faults_->lose_session();
+  ASSERT_TRUE(events.wait(ZMQ_EVENT_DISCONNECTED));
+  push.send("y");
+  world_.destroy();  // returns, or the test runs into its time limit
+  held.release();
+  push.close_plainly();
+  pull.close_plainly();
+}
+
+}  // namespace
+}  // namespace vtx::test
