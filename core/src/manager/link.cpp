@@ -143,6 +143,8 @@ void Link::opening_failed(const Status& status) {
 }
 
 void Link::on_lost(const Status& why, std::optional<Ms> retry) {
+  if (producer_) producer_->on_lost();
+  if (consumer_) consumer_->on_lost();
   engine_.reactor().timers.cancel(reopen_);
   if (phase_ == Phase::open) monitor(ZMQ_EVENT_DISCONNECTED);
   if (phase_ == Phase::opening) monitor(ZMQ_EVENT_CONNECT_DELAYED);
@@ -312,6 +314,9 @@ void Link::flush(std::shared_ptr<Call<Status>> call) {
 }
 
 void Link::cancel_flush(const std::shared_ptr<Call<Status>>& call) {
+  // A caller that does not wait gives up in the same breath as it asks: the pipe has not been looked at yet.
+  if (counterpart_ && producer_) (void)take();
+  answer_flushes();
   if (std::erase_if(flushes_, [&](const Flush& flush) { return flush.call == call; }) == 0) return;
   const Status& trouble = producer_->trouble().ok() ? engine_.trouble() : producer_->trouble();
   call->answer(trouble.ok()
@@ -449,6 +454,7 @@ void Link::drop() {
   if (opened_) std::exchange(opened_, nullptr)(Status(Code::lost, "the link was closed"));
   return_pending();
   if (consumer_ && !consumer_->done()) consumer_->drop();
+  if (producer_) producer_->drop();
   close_counterpart();
   engine_.remove(this);
   monitor(ZMQ_EVENT_CLOSED);

@@ -45,22 +45,21 @@ void Consumer::open(Id group, u32 max_deliveries) {
   engine_.tender().settled(options_.queue, 0);
 }
 
+void Consumer::on_lost() { group_ = 0; }
+
 void Consumer::close() {
   if (closing_) return;
   closing_ = true;
   if (joined_) feed_.leave(this);
   for (auto& [id, held] : claims_) give_back_unsent(held);
   queue_.clear();
-  if (unconfirmed_ != nullptr) {
-    Held& held = *static_cast<Held*>(unconfirmed_->batch->owner);
-    mark(held, offset(held, unconfirmed_->index), Verdict::unseen, {}, {});
-    unconfirmed_ = nullptr;
-    ++stats_.returned;
-  }
   leave_when_empty();
 }
 
 void Consumer::abandon() {
+  // Not in close(): releases that came before it may still be on their way, and each confirms the one before.
+  abandoned_ = true;
+  if (unconfirmed_ != nullptr) give_back_unconfirmed(*std::exchange(unconfirmed_, nullptr));
   for (auto& [id, held] : claims_) {
     for (std::size_t i = 0; i < held.next; ++i) {
       if (!reclaim(held, i)) continue;
@@ -223,9 +222,8 @@ void Consumer::decide(Held& held, Slot& slot) {
   if (is_done(held, at)) return;
   switch (slot.outcome()) {
     case Outcome::received:
-      if (options_.ack == Ack::next && closing_) {  // let go while close() ran: nothing will confirm it
-        ++stats_.returned;
-        mark(held, at, Verdict::unseen, {}, {});
+      if (options_.ack == Ack::next && abandoned_) {
+        give_back_unconfirmed(slot);
       } else if (options_.ack == Ack::next) {
         confirm(std::exchange(unconfirmed_, &slot));
         rest();
@@ -233,8 +231,13 @@ void Consumer::decide(Held& held, Slot& slot) {
         mark(held, at);
       }
       break;
-    case Outcome::acked: mark(held, at); break;
+      // Who decides about a message has gone on from the one before, as if it had let go of this one (ack=next).
+    case Outcome::acked:
+      confirm(std::exchange(unconfirmed_, nullptr));
+      mark(held, at);
+      break;
     case Outcome::nacked:
+      confirm(std::exchange(unconfirmed_, nullptr));
       ++stats_.nacked;
       nack(held, at, slot.delay(), "nacked");
       break;
@@ -254,9 +257,15 @@ void Consumer::confirm(Slot* slot) {
   mark(held, offset(held, slot->index));
 }
 
+void Consumer::give_back_unconfirmed(Slot& slot) {
+  Held& held = *static_cast<Held*>(slot.batch->owner);
+  mark(held, offset(held, slot.index), Verdict::unseen, {}, {});
+  ++stats_.returned;
+}
+
 void Consumer::rest() {
   Held& held = *static_cast<Held*>(unconfirmed_->batch->owner);
-  if (held.undone != 1) return;
+  if (held.undone != 1 || held.resting) return;
   held.resting = true;
   feed_.on_claim_rests(held.claim.delivery > 1);
 }
@@ -299,6 +308,7 @@ void Consumer::nack(Held& held, u32 offset, Ms delay, const char* reason) {
 }
 
 bool Consumer::settle() {
+  if (unconfirmed_ != nullptr) rest();  // the last of its neighbours may have been given back by `hold`
   if (let_go_ > 0) window_.on_settled(std::exchange(let_go_, 0), engine_.reactor().clock.now(), in_hand_);
   if (settling_ || settle_again_ != 0 || dirty_.empty() || !engine_.live() || group_ == 0) return false;
   Commit commit;
@@ -395,11 +405,8 @@ void Consumer::forget(Held& held) {
     held.batch->owner = nullptr;
     held.batch->unref();
   }
-  if (held.resting) {
-    feed_.on_rest_ended(held.claim.delivery > 1);
-  } else {
-    feed_.on_claim_closed(held.claim.delivery > 1);
-  }
+  if (held.resting) feed_.on_rest_ended(held.claim.delivery > 1);
+  feed_.on_claim_closed(held.claim.delivery > 1);
   claims_.erase(held.claim.id);
   leave_when_empty();
 }

@@ -28,6 +28,8 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
 
   /// The group is open in the store under this id: claiming begins, or goes on.
   void open(driver::Id group, driver::u32 max_deliveries);
+  /// The session is gone, and with it the group's id.
+  void on_lost();
   /// No more claiming; everything not in the application's hands is given back. done() follows.
   void close();
   /// After close(): what the application still has in hand is given back as well, as delivered.
@@ -98,6 +100,7 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
   void fence(driver::Id claim);
   void on_settled(const std::vector<Sent>& sent, driver::Completion& answer);
   void confirm(Slot* slot);
+  void give_back_unconfirmed(Slot& slot);
   void rest();
   void arm_hold();
   void on_hold();
@@ -114,6 +117,7 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
   driver::u32 max_deliveries_ = 0;
   bool joined_ = false;
   bool closing_ = false;
+  bool abandoned_ = false;
   driver::u32 submitted_ = 0;    ///< claims asked for
   driver::u64 lost_number_ = 0;  ///< of the claim whose answer was lost with the session
   driver::u64 number_ = 0;

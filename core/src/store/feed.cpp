@@ -44,6 +44,7 @@ void Feed::on_claim_rests(bool redelivered) {
 
 void Feed::on_rest_ended(bool redelivered) {
   if (redelivered) --resting_redelivered_;
+  on_claim_opened(redelivered);
 }
 
 void Feed::claim() {

@@ -34,6 +34,7 @@ class Feed {
   /// With ack=next a claim whose only message was let go but not confirmed rests: it keeps nobody from claiming,
   /// since only a following message can confirm it.
   void on_claim_rests(bool redelivered);
+  /// It was confirmed, or is given up: open again until it closes.
   void on_rest_ended(bool redelivered);
 
  private:

@@ -51,10 +51,13 @@ void Holder::beat() {
 
 void Holder::on_beat(Completion& answer) {
   beating_ = false;
-  if (!engine_.live() || leases_.empty()) return;
+  if (!engine_.live()) return;
   if (answer.status.ok()) {
-    id_ = answer.id;
+    id_ = answer.id;  // kept even if nobody needs it any more: the store has it, and the next consumer will
     ready_ = true;
+  }
+  if (leases_.empty()) return;
+  if (answer.status.ok()) {
     watch(answer.holders);
   } else if (answer.status.code() == Code::not_found || answer.status.code() == Code::fenced) {
     // The store knows us no more (another database, or our life was declared over): begin a new one.

@@ -39,6 +39,8 @@ void Producer::open(Id stream) {
   engine_.reactor().timers.cancel(again_);
 }
 
+void Producer::on_lost() { stream_ = 0; }
+
 bool Producer::ready() const {
   if (stream_ == 0 || !engine_.live() || !trouble_.ok()) return false;
   if (batches_.size() < kBatchesAhead) return true;
@@ -117,6 +119,7 @@ bool Producer::commit() {
 
 void Producer::on_committed(Completion& answer) {
   committing_ = false;
+  if (dropped_) return;
   if (!answer.status.ok()) {
     const Code code = answer.status.code();
     if (code == Code::lost || code == Code::in_doubt) return;  // the same commit again when the session is back

@@ -25,6 +25,10 @@ class Producer : public std::enable_shared_from_this<Producer> {
 
   /// The stream is open in the store under this id: commits begin, or go on.
   void open(driver::Id stream);
+  /// The session is gone, and with it the stream's id: the next database under this name may be another.
+  void on_lost();
+  /// The link ends without waiting for a commit that is out: its answer finds neither counters nor events any more.
+  void drop() { dropped_ = true; }
 
   /// Takes messages only while it could commit them: what is not taken waits in the pipe, where the high-water mark counts it.
   bool ready() const;
@@ -72,6 +76,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
   std::size_t open_frame_ = 0;  ///< where the message that is being received begins
   std::size_t open_bytes_ = 0;
   bool committing_ = false;
+  bool dropped_ = false;
   Timers::Token again_ = 0;
   Status trouble_;
   std::uint64_t taken_ = 0;

@@ -21,7 +21,7 @@ void SqliteStore::apply(const driver::Beat& beat, Completion& out) {
     new_holders_.push_back(out.id);
   } else if (const auto mine = holders_.find(beat.holder); mine != holders_.end()) {
     out.id = beat.holder;
-    side_->beat(mine->second);
+    side_->beat(mine->second, beat.lease);
   } else {
     out.status = {Code::fenced, "holder " + std::to_string(beat.holder) + " has ended"};
     return;

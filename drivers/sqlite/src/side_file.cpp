@@ -108,7 +108,11 @@ void SideFile::begin_holder(u32 number, Id holder, Ms lease) {
   shared(mine.holder).store(holder);
 }
 
-void SideFile::beat(u32 number) { shared(slot(number).beats).fetch_add(1); }
+void SideFile::beat(u32 number, Ms lease) {
+  // Consumers come and go: the shortest lease among them now is what others go by.
+  shared(slot(number).lease_ms).store(static_cast<u64>(lease.count()));
+  shared(slot(number).beats).fetch_add(1);
+}
 
 driver::HolderBeat SideFile::look(u32 number, Id holder) const {
   driver::HolderBeat beat{holder, 1, Ms(0), true};  // a count that a beat can have

@@ -39,7 +39,7 @@ class SideFile {
 
   /// Makes the slot a holder's.
   void begin_holder(driver::u32 slot, driver::Id holder, driver::Ms lease);
-  void beat(driver::u32 slot);
+  void beat(driver::u32 slot, driver::Ms lease);
   /// What a holder shows. Any slot number may be asked for.
   driver::HolderBeat look(driver::u32 slot, driver::Id holder) const;
 
