@@ -115,7 +115,7 @@ void Link::take_event(int code, const std::string& sentence) {
   const std::string text = sentence.find(endpoint_) == std::string::npos ? endpoint_ + ": " + sentence : sentence;
   switch (code) {
     case VTX_EVENT_TROUBLE:
-      if (!in_trouble_) note(text + " (waiting; it goes on by itself)");
+      if (!in_trouble_) note(text + " (waiting)");
       in_trouble_ = true;
       return;
     case VTX_EVENT_RECOVERED:
