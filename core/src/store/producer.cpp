@@ -114,6 +114,8 @@ bool Producer::commit() {
   commit.sync = options_.sync;
   commit.appends.push_back({stream_, messages_of(*batches_.front()), {}, -1});
   engine_.submit(std::move(commit), [self = shared_from_this()](Completion& answer) { self->on_committed(answer); });
+  // A consumer that waits here may ask at once: its claim comes after the commit, with an embedded store in the same transaction.
+  engine_.on_changed(options_.queue);
   return true;
 }
 
