@@ -13,8 +13,14 @@ using namespace std::chrono_literals;
 constexpr auto kFirstPause = 200us;
 constexpr std::chrono::microseconds kLongestPause = 50ms;
 constexpr auto kLookFor = 1s;
-constexpr auto kSafety = 1000ms;
+constexpr auto kSafety = 1s;
 constexpr auto kWithoutEvents = 250ms;
+
+// Upon the clock's whole periods, so that an idle process wakes once for all its stores.
+driver::Steady next_safety(driver::Steady now, bool events) {
+  const driver::Steady::duration period = events ? kSafety : kWithoutEvents;
+  return now + period - now.time_since_epoch() % period;
+}
 
 }  // namespace
 
@@ -23,7 +29,7 @@ void Watch::start(const std::string& wal, driver::Steady now) {
   fd_ = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   if (fd_ >= 0 && inotify_add_watch(fd_, wal.c_str(), IN_MODIFY) < 0) stop();
   looking_ = false;
-  safety_at_ = now + kSafety;
+  safety_at_ = next_safety(now, fd_ >= 0);
 }
 
 void Watch::stop() {
@@ -40,7 +46,7 @@ bool Watch::heard() const {
 
 bool Watch::is_due(driver::Steady now, bool& safety) {
   safety = now >= safety_at_;
-  if (safety) safety_at_ = now + (fd_ >= 0 ? kSafety : kWithoutEvents);
+  if (safety) safety_at_ = next_safety(now, fd_ >= 0);
   if (looking_ && now >= look_until_) looking_ = false;
   if (!looking_ && heard()) {
     looking_ = true;
