@@ -70,7 +70,7 @@ CREATE TABLE vtx_claim (
   first INTEGER NOT NULL,
   last INTEGER NOT NULL,
   delivery INTEGER NOT NULL,
-  counted INTEGER NOT NULL,         -- 0: this delivery is not in `delivery`
+  counted INTEGER NOT NULL,         -- 0: the holder's death is not held against the messages
   done BLOB
 );
 

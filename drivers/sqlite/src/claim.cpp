@@ -90,7 +90,7 @@ bool Ledger::claim_retry(const driver::ClaimNext& next, Completion& out) {
       delivered = static_cast<u32>(rows.integer(4));
       claim.reason = rows.text(5);
     }
-    claim.delivery = delivered + (next.uncounted ? 0 : 1);
+    claim.delivery = delivered + 1;
     const bool again = delivered > 0;
     if (again && !next.alone) {
       out.retry_waiting = true;
@@ -135,7 +135,6 @@ bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
         next.group, source.stream, got.last + 1);
     driver::Claim claim;
     claim.stream = source.stream;
-    claim.delivery = next.uncounted ? 0 : 1;
     claim.first = got.first;
     claim.last = got.last;
     record_claim(next, std::move(claim), out);

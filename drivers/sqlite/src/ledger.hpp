@@ -71,7 +71,7 @@ class Ledger {
     Id id, group, stream;
     Seq first, last;
     u32 delivery;
-    u32 counted;  ///< 1: this delivery is in `delivery`; 0: it counts for nothing
+    bool counted;  ///< false: the holder's death is not held against the messages
     std::vector<std::uint8_t> done;
     u32 size() const { return static_cast<u32>(last - first + 1); }
     bool has(u32 offset) const { return (done[offset / 8] >> (offset % 8) & 1) != 0; }
@@ -92,6 +92,7 @@ class Ledger {
   // settle.cpp
   static OpenClaim read_claim(const Rows& rows);
   bool settle(const driver::Settle& settle);
+  bool act_on_new(OpenClaim& claim, const driver::Settle& settle);
   void settle_one(const OpenClaim& claim, u32 offset, const driver::Odd* odd);
   void retry(const OpenClaim& claim, Range range, u32 delivered, Ms delay, const std::string& reason);
   void count(Id queue, Id group, const char* what, u64 n = 1);

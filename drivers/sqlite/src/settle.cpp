@@ -24,14 +24,10 @@ bool is_set(const std::vector<u64>& words, u32 offset) {
 }  // namespace
 
 Ledger::OpenClaim Ledger::read_claim(const Rows& rows) {
-  OpenClaim claim{rows.number(0),
-                  rows.number(1),
-                  rows.number(2),
-                  rows.number(3),
-                  rows.number(4),
-                  static_cast<u32>(rows.integer(5)),
-                  static_cast<u32>(rows.integer(7)),
-                  {}};
+  OpenClaim claim{rows.number(0),       rows.number(1),
+                  rows.number(2),       rows.number(3),
+                  rows.number(4),       static_cast<u32>(rows.integer(5)),
+                  rows.integer(7) != 0, {}};
   const auto done = rows.blob(6);
   claim.done.resize((claim.size() + 7) / 8);
   std::transform(done.begin(), done.begin() + static_cast<std::ptrdiff_t>(std::min(done.size(), claim.done.size())),
@@ -48,6 +44,15 @@ bool Ledger::settle(const driver::Settle& settle) {
     if (!rows.next()) return false;
     claim = read_claim(rows);
   }
+  if (act_on_new(claim, settle))
+    database_.run("DELETE FROM vtx_claim WHERE id = ?", claim.id);
+  else
+    database_.run("UPDATE vtx_claim SET done = ? WHERE id = ?", claim.done, claim.id);
+  return true;
+}
+
+/// Marks the new bits and gives each message its ending. Answers whether all of the claim is settled now.
+bool Ledger::act_on_new(OpenClaim& claim, const driver::Settle& settle) {
   std::vector<Odd> odd = settle.odd;
   std::stable_sort(odd.begin(), odd.end(), [](const Odd& a, const Odd& b) { return a.offset < b.offset; });
   auto next_odd = odd.cbegin();
@@ -57,7 +62,7 @@ bool Ledger::settle(const driver::Settle& settle) {
   Range range{0, 0};
   const auto end_run = [&] {
     if (run)
-      retry(claim, range, run->verdict == Verdict::unseen ? claim.delivery - claim.counted : claim.delivery, run->delay,
+      retry(claim, range, run->verdict == Verdict::unseen ? claim.delivery - 1 : claim.delivery, run->delay,
             run->reason);
     run = nullptr;
   };
@@ -84,11 +89,7 @@ bool Ledger::settle(const driver::Settle& settle) {
     range.last = seq;
   }
   end_run();
-  if (all)
-    database_.run("DELETE FROM vtx_claim WHERE id = ?", claim.id);
-  else
-    database_.run("UPDATE vtx_claim SET done = ? WHERE id = ?", claim.done, claim.id);
-  return true;
+  return all;
 }
 
 void Ledger::settle_one(const OpenClaim& claim, u32 offset, const Odd* odd) {
@@ -122,7 +123,7 @@ u64 Ledger::take_over(Id holder) {
       u32 end = begin;
       while (end < claim.size() && !claim.has(end)) ++end;
       if (end > begin)
-        retry(claim, {claim.first + begin, claim.first + end - 1}, claim.delivery, Ms::zero(),
+        retry(claim, {claim.first + begin, claim.first + end - 1}, claim.delivery - (claim.counted ? 0 : 1), Ms::zero(),
               "its consumer died or was cut off");
       begin = end + 1;
     }
