@@ -137,7 +137,8 @@ TEST(Register, RefusesBadSchemesAndTables) {
     EXPECT_STRNE(vtx_last_error(), "");
     return errno;
   };
-  for (const char* scheme : {"", "Memory", "1x", "a_b", "a b", "a:"}) EXPECT_EQ(refused(scheme, vtx_memory_driver), EINVAL);
+  for (const char* scheme : {"", "Memory", "1x", "a_b", "a b", "a:"})
+    EXPECT_EQ(refused(scheme, vtx_memory_driver), EINVAL);
   for (const char* scheme : {"memory", "tcp", "inproc", "ipc"}) EXPECT_EQ(refused(scheme, vtx_memory_driver), EEXIST);
   EXPECT_EQ(refused("x", nullptr), EFAULT);
   EXPECT_EQ(refused("x", []() -> const vtx_driver_t* { return nullptr; }), EINVAL);

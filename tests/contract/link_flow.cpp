@@ -52,8 +52,12 @@ TEST_P(LinkContract, IsFirstInFirstOut) {
 }
 
 TEST_P(LinkContract, KeepsFramesAndBytes) {
-  const std::vector<Frames> messages{
-      {""}, {"a", "", "c"}, {"", ""}, {std::string("\0x\0", 3)}, Frames(200, "f"), {std::string(100'000, '\xff'), "end"}};
+  const std::vector<Frames> messages{{""},
+                                     {"a", "", "c"},
+                                     {"", ""},
+                                     {std::string("\0x\0", 3)},
+                                     Frames(200, "f"),
+                                     {std::string(100'000, '\xff'), "end"}};
   Socket push(world(), ZMQ_PUSH);
   push.connect(at());
   for (const Frames& message : messages) push.send(message);
@@ -257,8 +261,7 @@ TEST_P(LinkContract, StandsBesideOtherTransportsOnOneSocket) {
     senders.back()->send(endpoint);
   }
   const Frames got = pull.receive(4);
-  EXPECT_EQ(std::set<std::string>(got.begin(), got.end()),
-            std::set<std::string>(endpoints.begin(), endpoints.end()));
+  EXPECT_EQ(std::set<std::string>(got.begin(), got.end()), std::set<std::string>(endpoints.begin(), endpoints.end()));
   EXPECT_EQ(pull.stats().links, 1U) << "libzmq's own links are not ours";
 }
 

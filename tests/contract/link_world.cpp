@@ -210,8 +210,7 @@ std::vector<DeadView> dead_letters(World& world, const std::string& endpoint) {
   const json answer = ask(world, endpoint, "dead list");
   if (answer.is_null()) return letters;
   for (const json& one : answer.at("messages")) {
-    letters.push_back(
-        {one.at("sequence"), one.at("group"), one.at("reason"), one.at("preview"), one.at("deliveries")});
+    letters.push_back({one.at("sequence"), one.at("group"), one.at("reason"), one.at("preview"), one.at("deliveries")});
   }
   return letters;
 }

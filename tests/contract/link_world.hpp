@@ -62,9 +62,7 @@ class Message {
   Message& operator=(const Message&) = delete;
 
   zmq_msg_t* get() { return &message_; }
-  std::string text() {
-    return std::string(static_cast<const char*>(zmq_msg_data(&message_)), zmq_msg_size(&message_));
-  }
+  std::string text() { return std::string(static_cast<const char*>(zmq_msg_data(&message_)), zmq_msg_size(&message_)); }
   bool more() { return zmq_msg_more(&message_) != 0; }
   void release() { zmq_msg_close(&message_), zmq_msg_init(&message_); }
 

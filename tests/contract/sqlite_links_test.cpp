@@ -95,16 +95,13 @@ TEST_F(SqliteLinks, RefusesANewerSchemaAndLosesNothing) {
 /// As a user who owns nothing here: root may write what is read-only.
 class Nobody {
  public:
-  Nobody() : root_(::geteuid() == 0) {
-    if (root_) EXPECT_EQ(::seteuid(65534), 0);
-  }
-  ~Nobody() {
-    if (root_) EXPECT_EQ(::seteuid(0), 0);
-  }
+  Nobody() : root_(::geteuid() == 0) { become(65534); }
+  ~Nobody() { become(0); }
   Nobody(const Nobody&) = delete;
   Nobody& operator=(const Nobody&) = delete;
 
  private:
+  void become(uid_t user) const { EXPECT_TRUE(!root_ || ::seteuid(user) == 0); }
   const bool root_;
 };
 
@@ -134,19 +131,27 @@ TEST_F(SqliteLinks, MakesFilesForTheirOwnerOnly) {
 struct FillingDisk {
   static inline std::atomic<bool> full{false};
   static inline sqlite3_vfs vfs;
-  static inline const sqlite3_io_methods* methods = nullptr;
-  static inline sqlite3_io_methods filling;
+  /// The database's files and the others have different methods.
+  template <bool main>
+  struct Methods {
+    static inline const sqlite3_io_methods* real = nullptr;
+    static inline sqlite3_io_methods filling;
+    static int write(sqlite3_file* to, const void* bytes, int size, sqlite3_int64 at) {
+      return full ? SQLITE_FULL : real->xWrite(to, bytes, size, at);
+    }
+    static void put_into(sqlite3_file* file) {
+      real = file->pMethods;
+      filling = *real;
+      filling.xWrite = write;
+      file->pMethods = &filling;
+    }
+  };
 
   static int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out) {
     sqlite3_vfs* real = sqlite3_vfs_find("unix");
     const int result = real->xOpen(real, name, file, flags, out);
     if (result != SQLITE_OK || file->pMethods == nullptr) return result;
-    methods = file->pMethods;
-    filling = *methods;
-    filling.xWrite = [](sqlite3_file* to, const void* bytes, int size, sqlite3_int64 at) {
-      return full ? SQLITE_FULL : methods->xWrite(to, bytes, size, at);
-    };
-    file->pMethods = &filling;
+    (flags & SQLITE_OPEN_MAIN_DB) != 0 ? Methods<true>::put_into(file) : Methods<false>::put_into(file);
     return result;
   }
   static void install() {

@@ -225,7 +225,8 @@ struct Crowd {
     for (const pid_t child : producers) kill(child, SIGTERM);
     for (const pid_t child : producers) check(end(child) == 0, "a producer failed");
     std::map<std::string, int> sent;
-    for (int i = 0; i < kProducers; ++i) std::ifstream(directory / fmt::format("sent-{}", i)) >> sent[std::to_string(i)];
+    for (int i = 0; i < kProducers; ++i)
+      std::ifstream(directory / fmt::format("sent-{}", i)) >> sent[std::to_string(i)];
     return sent;
   }
   void stop_consumers() {
@@ -348,7 +349,8 @@ int sockets_campaign(int count) {
     std::vector<void*> at_once;
     for (int i = 1; i <= count; ++i) {
       void* socket = vtx_socket(anchor.vtx, ZMQ_PUSH);
-      if (socket == nullptr || vtx_connect(anchor.vtx, socket, endpoint.c_str()) != 0) die("cannot link another socket");
+      if (socket == nullptr || vtx_connect(anchor.vtx, socket, endpoint.c_str()) != 0)
+        die("cannot link another socket");
       const std::string text = std::to_string(i);
       if (zmq_send(socket, text.data(), text.size(), 0) < 0) die("cannot send");
       at_once.push_back(socket);
