@@ -11,15 +11,20 @@
 namespace vtx::test {
 namespace {
 
-constexpr int kMany = 20'000;
+constexpr int kMany = 4000;
+constexpr std::size_t kPipe = 65'536;  // bytes that a pipe holds
 
-// More than a pipe and the receiver's own buffer hold, so that the receiver is surely in the middle.
-std::string many() { return numbered_lines(kMany, 60); }
+// Long lines, so that one batch of the receiver is more than a pipe holds: it is surely in the middle of a write.
+std::string many() { return numbered_lines(kMany, 1000); }
+
+// Time for a receiver to do what it should not do: settle what it has not written. A slow machine only hides a fault.
+void let_it_err() { std::this_thread::sleep_for(std::chrono::milliseconds(500)); }
 
 TEST_F(CliTest, AKilledReceiverLosesNothing) {
   send(many());
   Process killed(scratch_, {"recv", uri("&lease=500ms")}, "/dev/null", Process::Out::pipe);
   std::string out = killed.read_out(many().size() / 2);
+  let_it_err();
   killed.signal(SIGKILL);
   out += killed.read_out(SIZE_MAX);
   EXPECT_EQ(killed.wait().signal, SIGKILL);
@@ -61,7 +66,8 @@ TEST_F(CliTest, SignalsEndAReceiverCleanlyWithItsWorkSettled) {
 TEST_F(CliTest, ASignalEndsAReceiverWhoseReaderSleeps) {
   send(many());
   Process receiver(scratch_, {"recv", uri()}, "/dev/null", Process::Out::pipe);
-  std::string out = receiver.read_out(1000);
+  std::string out = receiver.read_out(many().size() / 2);
+  let_it_err();
   receiver.signal(SIGTERM);
   EXPECT_EQ(receiver.wait().code, 0);
   out += receiver.read_out(SIZE_MAX);
@@ -96,16 +102,15 @@ TEST_F(CliTest, ASignalEndsASenderWithWhatItReadMadeDurable) {
 TEST_F(CliTest, AReaderThatHasGoneIsAFailureAndSettlesNothingUnwritten) {
   send(many());
   Process receiver(scratch_, {"recv", uri()}, "/dev/null", Process::Out::pipe);
-  Strings lines = whole_lines(receiver.read_out(100));
+  const std::string taken = receiver.read_out(many().size() / 2);
+  let_it_err();
   receiver.close_out();
   const Outcome ended = receiver.wait();
   EXPECT_EQ(ended.code, 1);
   EXPECT_NE(ended.err.find("its reader has gone"), std::string::npos) << ended.err;
   EXPECT_NE(ended.err.find("use -n"), std::string::npos) << ended.err;
-  // The newest message is surely still there; the first may be in the buffer that the reader threw away.
-  const Strings rest = whole_lines(receive());
-  ASSERT_FALSE(rest.empty());
-  EXPECT_NE(std::find(rest.begin(), rest.end(), whole_lines(many()).back()), rest.end());
+  // Lost is at most what lay in the pipe that the reader threw away, and a message cut off at each end of that.
+  EXPECT_GE(receive().size() + taken.size() + kPipe + 5000, many().size());
 }
 
 TEST_F(CliTest, AMessageThatLinesCannotShowStaysInTheQueue) {
