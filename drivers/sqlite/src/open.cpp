@@ -87,6 +87,10 @@ Result<int> flags_of(const driver::Endpoint& endpoint, bool& create) {
   return flags;
 }
 
+Status read_only(const std::string& path) {
+  return {Code::denied, path + " is read-only; make the file and its directory writable for this user"};
+}
+
 }  // namespace
 
 Status SqliteStore::open(const driver::Endpoint& endpoint, bool create) {
@@ -126,6 +130,9 @@ Status SqliteStore::open_file(const driver::Endpoint& endpoint, bool create) {
     if (auto status = create_file(path_); !status.ok()) return status;
   } else if (S_ISDIR(file.st_mode)) {
     return {Code::invalid, path_ + " is a directory; name a file in it"};
+  } else if (access(path_.c_str(), W_OK) != 0) {
+    // Looked at before SQLite does: it would make -wal and -shm with the file's own mode, and they would outlast a chmod.
+    return read_only(path_);
   }
   const auto vfs = endpoint.options.find("vfs");
   database_.open(path_, *flags, vfs == endpoint.options.end() ? nullptr : vfs->second.c_str());
@@ -133,8 +140,7 @@ Status SqliteStore::open_file(const driver::Endpoint& endpoint, bool create) {
   if (stat(path_.c_str(), &file) != 0) return {Code::lost, path_ + " has gone", errno};
   inode_ = file.st_ino;
   // SQLite falls back to reading.
-  if (sqlite3_db_readonly(database_.raw(), "main") == 1)
-    return {Code::denied, path_ + " is read-only; make the file and its directory writable for this user"};
+  if (sqlite3_db_readonly(database_.raw(), "main") == 1) return read_only(path_);
   return {};
 }
 
