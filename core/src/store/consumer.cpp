@@ -53,13 +53,12 @@ void Consumer::close() {
   if (joined_) feed_.leave(this);
   for (auto& [id, held] : claims_) give_back_unsent(held);
   queue_.clear();
+  // Together with what was not handed over, so that both come again in order. A release that is only heard of later finds closing_ set.
+  if (unconfirmed_ != nullptr) give_back_unconfirmed(*std::exchange(unconfirmed_, nullptr));
   leave_when_empty();
 }
 
 void Consumer::abandon() {
-  // Not in close(): releases that came before it may still be on their way, and each confirms the one before.
-  abandoned_ = true;
-  if (unconfirmed_ != nullptr) give_back_unconfirmed(*std::exchange(unconfirmed_, nullptr));
   for (auto& [id, held] : claims_) {
     for (std::size_t i = 0; i < held.next; ++i) {
       if (!reclaim(held, i)) continue;
@@ -222,7 +221,7 @@ void Consumer::decide(Held& held, Slot& slot) {
   if (is_done(held, at)) return;
   switch (slot.outcome()) {
     case Outcome::received:
-      if (options_.ack == Ack::next && abandoned_) {
+      if (options_.ack == Ack::next && closing_) {
         give_back_unconfirmed(slot);
       } else if (options_.ack == Ack::next) {
         confirm(std::exchange(unconfirmed_, &slot));
