@@ -283,6 +283,9 @@ bool Link::take() {
 
 void Link::look() {
   look_ = false;
+  // Counted before libzmq looks: what was let go by now has told the pipe of its reading. The other way round a consumer that
+  // empties a full pipe between the two would look as if it had gone.
+  const std::size_t lent = gate_ ? gate_->lent.load() : 0;
   counterpart_->refresh();
   if (counterpart_->terminated()) return on_context_terminated();
   pipe_empty_ = !counterpart_->readable();
@@ -295,7 +298,7 @@ void Link::look() {
     // mark, so with fewer messages out than that leaves room for, it is gone; and what the reaper releases tells as well.
     const std::size_t mark = static_cast<std::size_t>(request_.receive_hwm) + 1;
     const std::size_t step = (mark + 1) / 2;
-    const std::size_t out = gate_->lent.load() - (pending_ != nullptr ? 1 : 0);
+    const std::size_t out = lent - (pending_ != nullptr ? 1 : 0);
     const bool roomy = request_.receive_hwm == 0 || out + step - 1 < mark;
     if (!roomy && !gate_->reaped) {
       pipe_full_ = true;
