@@ -100,7 +100,7 @@ VTX_EXPORT int vtx_flush (vtx_t *vtx, void *socket, int timeout_ms);
 /*
  * Settles a received message now (any of its frames will do, before it is released), or gives it back to be delivered again to anyone
  * of the group after `delay_ms`. The message must still be released. Any thread that holds the message.
- * errno: EINVAL (not a message of a VTX link, or a copy of a small one), EALREADY (settled or given back already, or its link ended), ERANGE (delay over 6 days).
+ * errno: EINVAL (not a message of a VTX link, or a claim no longer held: its link ended, or it was fenced), EALREADY (settled or given back already), ERANGE (delay over 6 days).
  */
 VTX_EXPORT int vtx_ack (vtx_t *vtx, zmq_msg_t *message);
 VTX_EXPORT int vtx_nack (vtx_t *vtx, zmq_msg_t *message, int delay_ms);

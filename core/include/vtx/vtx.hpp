@@ -163,7 +163,7 @@ class delivery {
   const zmq::message_t& message() const { return frames_.front(); }
   const std::vector<zmq::message_t>& frames() const { return frames_; }
 
-  /// Settles it. Throws when it is too late (EALREADY: the link has ended, or somebody else has it by now).
+  /// Settles it. Throws when it is too late (EALREADY, EINVAL: the link has ended, or somebody else has it by now).
   void ack() { detail::check(vtx_ack(std::exchange(vtx_, nullptr), frames_.front().handle())); }
   /// Gives it back, to be delivered again to anyone of the group after `delay`.
   void nack(std::chrono::milliseconds delay = {}) {

@@ -24,7 +24,8 @@ BatchRegistry::Decided BatchRegistry::decide(const void* data, Outcome outcome, 
   if (slot == nullptr) return Decided::unknown;
   if (!slot->decide(outcome, delay_ms)) return Decided::already;
   batch.ref();
-  if (!batch.gate().queue->push(slot)) batch.unref();
+  const std::shared_ptr<ReleaseQueue> queue = batch.gate().queue;  // as in Batch::on_free
+  if (!queue->push(slot)) batch.unref();
   return Decided::done;
 }
 

@@ -109,8 +109,12 @@ void Batch::on_free(void*, void* hint) {
   gate.lent.fetch_sub(1, std::memory_order_release);
   const Outcome outcome = (left & Slot::kUnreadFrame) != 0 ? Outcome::unread : Outcome::received;
   const bool decides = outcome == Outcome::unread || gate.ack != Ack::manual;
-  // The lent message's reference goes with the slot into the queue; else it is dropped here.
-  if (decides && slot.decide(outcome) && gate.queue->push(&slot)) return;
+  // The lent message's reference goes with the slot into the queue; else it is dropped here. Once it is in there, the driver may
+  // let go of batch and gate, and end: the queue must not end before push() has woken it.
+  if (decides) {
+    const std::shared_ptr<ReleaseQueue> queue = gate.queue;
+    if (slot.decide(outcome) && queue->push(&slot)) return;
+  }
   batch.unref();
 }
 

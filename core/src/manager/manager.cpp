@@ -204,14 +204,22 @@ std::vector<std::pair<Instance::LinkId, Manager::Record>> Manager::records_of(vo
   std::vector<std::pair<Instance::LinkId, Record>> found;
   const std::lock_guard lock(mutex_);
   for (const auto& [id, record] : records_) {
-    if (record.socket == socket && (endpoint == nullptr || record.endpoint == endpoint)) found.emplace_back(id, record);
+    if (record.socket == socket && !record.unlinked && (endpoint == nullptr || record.endpoint == endpoint))
+      found.emplace_back(id, record);
   }
   return found;
 }
 
 void Manager::on_ended(Instance::LinkId id) {
   const std::lock_guard lock(mutex_);
-  records_.erase(id);
+  const auto found = records_.find(id);
+  if (found == records_.end()) return;
+  const Record ended = found->second;
+  records_.erase(found);
+  // A monitor lives as long as its socket, and that until its last link has lingered.
+  const bool last =
+      std::ranges::none_of(records_, [&](const auto& entry) { return entry.second.socket == ended.socket; });
+  if (last && !ended.unlinked) (void)monitors_.set(ended.socket, nullptr, 0);
 }
 
 Status Manager::unlink(void* socket, const char* endpoint, bool bind) {
@@ -227,9 +235,11 @@ Status Manager::unlink(void* socket, const char* endpoint, bool bind) {
   }
   const int linger = socket_option(socket, ZMQ_LINGER, -1);
   const auto& [id, record] = found.back();
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto still = records_.find(id); still != records_.end()) still->second.unlinked = true;
+  }
   record.instance->close(id, socket, linger, true);
-  const std::lock_guard lock(mutex_);
-  if (const auto still = records_.find(id); still != records_.end()) still->second.socket = nullptr;
   return {};
 }
 
@@ -249,16 +259,9 @@ Result<std::string> Manager::last_endpoint(void* socket) {
 
 void Manager::close(void* socket) {
   const int linger = socket_option(socket, ZMQ_LINGER, -1);
-  for (const auto& [id, record] : records_of(socket, nullptr)) record.instance->close(id, socket, linger, false);
-  (void)monitors_.set(socket, nullptr, 0);
-  forget(socket);
-}
-
-void Manager::forget(void* socket) {
-  const std::lock_guard lock(mutex_);
-  for (auto& [id, record] : records_) {
-    if (record.socket == socket) record.socket = nullptr;
-  }
+  const auto found = records_of(socket, nullptr);
+  if (found.empty()) (void)monitors_.set(socket, nullptr, 0);
+  for (const auto& [id, record] : found) record.instance->close(id, socket, linger, false);
 }
 
 Status Manager::flush(void* socket, Ms timeout) {

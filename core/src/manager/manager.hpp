@@ -32,8 +32,6 @@ class Manager {
   Result<std::string> last_endpoint(void* socket);
   /// Ends all links of a socket that is about to be closed.
   void close(void* socket);
-  /// The socket itself is gone.
-  void forget(void* socket);
 
   Status flush(void* socket, driver::Ms timeout);
   BatchRegistry& batches() { return batches_; }
@@ -53,6 +51,7 @@ class Manager {
     std::string endpoint;  ///< as it was given
     std::string address;   ///< inproc, by which the socket is joined
     Instance* instance;
+    bool unlinked = false;  ///< ended by vtx_unbind or vtx_disconnect: the socket goes on
   };
 
   Schemes schemes() const;

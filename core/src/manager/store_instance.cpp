@@ -128,7 +128,10 @@ Result<std::string> StoreInstance::open(LinkId id, LinkRequest request) {
   post([this, id, ride] {
     const auto target = link(id);
     if (!target) return;
-    if (!*ride) return target->drop();
+    if (!*ride) {  // what it has claimed meanwhile goes back
+      target->begin_close(0);
+      return target->give_back();
+    }
     watch((*ride)->fd(), kLink | id);
     target->attach(std::move(*ride));
   });

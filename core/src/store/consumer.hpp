@@ -117,6 +117,7 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
   driver::u32 max_deliveries_ = 0;
   bool joined_ = false;
   bool closing_ = false;
+  bool dropped_ = false;         ///< the link has ended: its counters and events are no more
   driver::u32 submitted_ = 0;    ///< claims asked for
   driver::u64 lost_number_ = 0;  ///< of the claim whose answer was lost with the session
   driver::u64 number_ = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // The interface a store driver implements: one database as a wire. Everything else (batching, credit,
-// redelivery policy, timers, retention policy, patterns) is the engine's, in core. Guide: docs/drivers.md.
+// redelivery policy, timers, retention policy, patterns) is the engine's, in core. docs/decisions/0001-store-interface.md tells why it is as it is.
 #pragma once
 
 #include <vector>
