@@ -70,6 +70,7 @@ void Consumer::abandon() {
 
 void Consumer::drop() {
   closing_ = true;
+  dropped_ = true;
   feed_.leave(this);
   leave_when_empty();
   while (!claims_.empty()) {
@@ -103,6 +104,8 @@ u64 Consumer::on_claim_submitted() {
 void Consumer::on_claim(Completion& answer) {
   --submitted_;
   if (answer.status.code() == Code::lost || answer.status.code() == Code::in_doubt) lost_number_ = number_;
+  if (dropped_) return;
+  tell_trouble(answer.status, "messages are claimed again");
   if (!answer.claim) return;
   const Claim& claim = *answer.claim;
   ++stats_.claims;
@@ -269,6 +272,13 @@ void Consumer::rest() {
   feed_.on_claim_rests(held.claim.delivery > 1);
 }
 
+/// Once when it begins and once when it is over; that the session is lost is told for the whole link.
+void Consumer::tell_trouble(const Status& status, const char* recovered) {
+  if (status.code() == Code::lost || status.code() == Code::in_doubt || status.ok() != troubled_) return;
+  troubled_ = !status.ok();
+  events_.on_link_event(troubled_ ? VTX_EVENT_TROUBLE : VTX_EVENT_RECOVERED, troubled_ ? status.text() : recovered);
+}
+
 /// Decides against a lent message that nobody has decided yet; its release will mean nothing.
 bool Consumer::reclaim(Held& held, std::size_t index) {
   if (!held.batch->slot(index).decide(Outcome::overdue)) return false;
@@ -333,11 +343,9 @@ bool Consumer::settle() {
 
 void Consumer::on_settled(const std::vector<Sent>& sent, Completion& answer) {
   settling_ = false;
+  if (dropped_) return;
+  tell_trouble(answer.status, "settlements are recorded again");
   if (!answer.status.ok()) {
-    if (!troubled_ && answer.status.code() != Code::lost && answer.status.code() != Code::in_doubt) {
-      troubled_ = true;
-      events_.on_link_event(VTX_EVENT_TROUBLE, answer.status.text());
-    }
     for (const Sent& one : sent) {
       const auto found = claims_.find(one.claim);
       if (found == claims_.end()) continue;
@@ -352,7 +360,6 @@ void Consumer::on_settled(const std::vector<Sent>& sent, Completion& answer) {
         engine_.reactor().timers.at(engine_.reactor().clock.now() + kAfterTrouble, [this] { settle_again_ = 0; });
     return;
   }
-  if (std::exchange(troubled_, false)) events_.on_link_event(VTX_EVENT_RECOVERED, "settlements are recorded again");
   for (const u32 index : answer.fenced) {
     // A claim that was settled whole, and whose answer was lost, is no news: it is our own settlement that closed it.
     if (!(sent[index].repeated && sent[index].closed)) fence(sent[index].claim);

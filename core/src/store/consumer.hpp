@@ -99,6 +99,7 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
   void leave_when_empty();
   void fence(driver::Id claim);
   void on_settled(const std::vector<Sent>& sent, driver::Completion& answer);
+  void tell_trouble(const Status& status, const char* recovered);
   void confirm(Slot* slot);
   void give_back_unconfirmed(Slot& slot);
   void rest();
