@@ -2,6 +2,8 @@
 //
 // Contract of links: the ways to acknowledge besides release, what becomes of messages that fail too often, and how long
 // settled ones stay.
+#include <algorithm>
+
 #include "contract/link_contract.hpp"
 
 namespace vtx::test {
@@ -29,7 +31,9 @@ TEST_P(LinkContract, AckNextEndsHoweverFastTheSocketIsClosed) {
     pull.close();
     Socket rest(world(), ZMQ_PULL);
     rest.connect(at());
-    ASSERT_EQ(rest.receive(2), (Frames{"b", "c"})) << round;
+    Frames got = rest.receive(2);
+    std::ranges::sort(got);  // both were given back, each by itself
+    ASSERT_EQ(got, (Frames{"b", "c"})) << round;
     ASSERT_EQ(rest.stats().redelivered, 0U) << round;
     ASSERT_TRUE(drained());
   }

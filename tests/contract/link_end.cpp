@@ -180,7 +180,7 @@ TEST_P(LinkContract, PlainlyClosedSocketsLeaveNothingBehind) {
     pull.close_plainly();
   }
   EXPECT_EQ(anchor.receive(count).size(), static_cast<std::size_t>(count));
-  EXPECT_TRUE(wait_until([&] { return open_descriptors() == before; }))
+  EXPECT_TRUE(wait_until([&] { return open_descriptors() <= before; }))
       << open_descriptors() << " descriptors, " << before << " before";
   EXPECT_EQ(show(world(), at()).head, static_cast<std::uint64_t>(count) + 1);
 }
