@@ -46,15 +46,12 @@ Slot* ReleaseQueue::close() { return swap(closed()); }
 
 bool ReleaseQueue::arm() {
   armed_.store(true);
-  if (head_.load() == nullptr) return true;
+  if (head_.load() == nullptr && !news_.exchange(false)) return true;
   disarm();
   return false;
 }
 
-void ReleaseQueue::disarm() {
-  // Clearing costs a system call; it is needed only when somebody has rung.
-  if (!armed_.exchange(false)) bell_.clear();
-}
+void ReleaseQueue::disarm() { armed_.store(false); }
 
 Batch::Batch(std::shared_ptr<Gate> gate, driver::Buffer buffer, std::vector<driver::Message> messages)
     : gate_(std::move(gate)),
@@ -70,7 +67,7 @@ Batch::Batch(std::shared_ptr<Gate> gate, driver::Buffer buffer, std::vector<driv
 
 Batch::~Batch() {
   gate_->pinned_bytes -= buffer_.size;
-  gate_->queue->wake();  // the driver may be waiting for memory
+  gate_->queue->nudge();  // the driver may be waiting for memory
 }
 
 Batch* Batch::create(std::shared_ptr<Gate> gate, driver::Buffer buffer, std::vector<driver::Message> messages) {
@@ -82,6 +79,7 @@ void Batch::unref() {
 }
 
 void Batch::lend(std::uint32_t index, std::uint32_t frames) {
+  slots_[index].lent = true;
   slots_[index].frames_out.store(frames, std::memory_order_relaxed);
   gate_->lent.fetch_add(1, std::memory_order_relaxed);
   ref();
@@ -101,7 +99,6 @@ void Batch::on_free(void*, void* hint) {
   const bool reaper = pthread_equal(self, gate.reaper) != 0;
   const bool unread =
       reaper || gate.closing.load(std::memory_order_acquire) || (pthread_equal(self, gate.driver) != 0 && gate.sending);
-  if (reaper && !gate.reaped.exchange(true)) gate.queue->wake();
   if (unread) slot.frames_out.fetch_or(Slot::kUnreadFrame, std::memory_order_relaxed);
   const std::uint32_t left = slot.frames_out.fetch_sub(1, std::memory_order_acq_rel) - 1;
   if ((left & ~Slot::kUnreadFrame) != 0) return;

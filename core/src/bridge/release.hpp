@@ -47,6 +47,7 @@ struct Slot {
   Slot* next = nullptr;  ///< in the ReleaseQueue; written by the thread that decided
   Batch* batch = nullptr;
   std::uint32_t index = 0;                    ///< in batch->messages
+  bool lent = false;                          ///< driver thread only
   std::atomic<std::uint32_t> frames_out = 0;  ///< frames lent and not released; top bit: one of them was unread
   std::atomic<std::uint32_t> state = 0;       ///< Outcome | delay_ms << kOutcomeBits
 
@@ -69,6 +70,11 @@ class ReleaseQueue {
   /// Any thread; lock-free. Wakes the driver when it sleeps. False once closed: the reference stays the caller's.
   bool push(Slot* slot);
   void wake();
+  /// Any thread: something else than a decided slot is news for the driver thread.
+  void nudge() {
+    news_.store(true);
+    wake();
+  }
 
   /// Driver thread: everything pushed so far, oldest first, linked by `next`.
   Slot* take();
@@ -77,6 +83,8 @@ class ReleaseQueue {
   /// Driver thread, before it sleeps on fd(): false when something came in between (then do not sleep).
   bool arm();
   void disarm();
+  /// Driver thread, when fd() was readable. A ring may come after the disarm() that it was meant for.
+  void clear_bell() { bell_.clear(); }
   int fd() const { return bell_.fd(); }
 
  private:
@@ -85,6 +93,7 @@ class ReleaseQueue {
   // Sequentially consistent on purpose: push-then-read-armed against arm-then-read-head must not both miss.
   std::atomic<Slot*> head_{nullptr};
   std::atomic<bool> armed_{false};
+  std::atomic<bool> news_{false};
   Bell bell_;
 };
 
@@ -99,7 +108,7 @@ struct Gate {
   const pthread_t driver;            ///< what it releases inside its own send was never received
   bool sending = false;              ///< driver thread only
   std::atomic<bool> closing{false};  ///< set before libzmq is told
-  std::atomic<bool> reaped{false};   ///< the reaper released something: the application's socket was closed
+  std::atomic<bool> probed{false};   ///< the reaper has let go of all that a closed socket had not read
   std::atomic<std::size_t> pinned_bytes{0};
   std::atomic<std::size_t> lent{0};  ///< messages lent and not released
 };

@@ -146,7 +146,7 @@ void Link::on_lost(const Status& why, std::optional<Ms> retry) {
   if (producer_) producer_->on_lost();
   if (consumer_) consumer_->on_lost();
   engine_.reactor().timers.cancel(reopen_);
-  if (phase_ == Phase::open) monitor(ZMQ_EVENT_DISCONNECTED);
+  if (phase_ == Phase::open && trouble_told_.empty()) monitor(ZMQ_EVENT_DISCONNECTED);
   if (phase_ == Phase::opening) monitor(ZMQ_EVENT_CONNECT_DELAYED);
   if (std::exchange(trouble_told_, why.text()) != why.text()) {
     on_link_event(retry ? VTX_EVENT_TROUBLE : VTX_EVENT_FAILED, why.text());
@@ -163,20 +163,21 @@ void Link::on_taken_over(Id holder, u64 claims) {
 void Link::attach(std::unique_ptr<Counterpart> counterpart) {
   counterpart_ = std::move(counterpart);
   look_ = true;
+  opened_ = nullptr;  // the caller returns: what fails from now on is an event, and the link waits
 }
 
 // --- flow ------------------------------------------------------------------------------------------------------------
 
 bool Link::pump() {
   bool moved = false;
+  if (gate_ && gate_->probed.exchange(false)) give_back();
   if (counterpart_) {
     if (consumer_) moved |= deliver();
     if (producer_) moved |= take();
-    if (look_ || (pipe_full_ && gate_->reaped)) look();
+    const bool was_full = pipe_full_;
+    if (look_ || (pipe_full_ && has_room(gate_->lent.load()))) look();
     // Looking lets libzmq process its commands, which may bring more to take, or room to deliver into.
-    if ((producer_ && !pipe_empty_ && producer_->ready()) ||
-        (consumer_ && !pipe_full_ && !closing() && pending_ != nullptr))
-      moved = true;
+    if ((producer_ && !pipe_empty_ && producer_->ready()) || (was_full && !pipe_full_ && !closing())) moved = true;
   }
   if (consumer_) moved |= consumer_->settle();
   if (producer_) moved |= producer_->commit();
@@ -293,20 +294,21 @@ void Link::look() {
     pipe_full_ = false;
     return;
   }
-  if (consumer_) {
-    // A PUSH counterpart cannot write when the pipe is full or gone. inproc tells of reading only in steps of the low-water
-    // mark, so with fewer messages out than that leaves room for, it is gone; and what the reaper releases tells as well.
-    const std::size_t mark = static_cast<std::size_t>(request_.receive_hwm) + 1;
-    const std::size_t step = (mark + 1) / 2;
-    const std::size_t out = lent - (pending_ != nullptr ? 1 : 0);
-    const bool roomy = request_.receive_hwm == 0 || out + step - 1 < mark;
-    if (!roomy && !gate_->reaped) {
-      pipe_full_ = true;
-      return;
-    }
+  if (consumer_ && !has_room(lent)) {
+    pipe_full_ = true;
+    return;
   }
   pipe_gone_ = true;
   if (!closing()) notice_close();
+}
+
+/// A PUSH counterpart cannot write when the pipe is full, or gone. inproc tells of reading only in steps of the low-water mark: with
+/// fewer messages out than that leaves room for, the pipe cannot be full.
+bool Link::has_room(std::size_t lent) const {
+  const std::size_t mark = static_cast<std::size_t>(request_.receive_hwm) + 1;
+  const std::size_t step = (mark + 1) / 2;
+  const std::size_t out = lent - (pending_ != nullptr ? 1 : 0);
+  return request_.receive_hwm == 0 || out + step - 1 < mark;
 }
 
 void Link::flush(std::shared_ptr<Call<Status>> call) {
@@ -369,12 +371,10 @@ void Link::notice_close() {
   begin_close(linger_ms_);
   if (!consumer_) return;
   // What was unread is with the reaper; a probe that follows it there tells when it has been let go.
-  const bool sent =
-      gate_->lent.load() > 0 && probe_reaper(home_.zmq_context, [post = home_.post, weak = weak_from_this()] {
-        post([weak] {
-          if (const auto self = weak.lock()) self->give_back();
-        });
-      });
+  const bool sent = gate_->lent.load() > 0 && probe_reaper(home_.zmq_context, [gate = gate_] {
+                      gate->probed.store(true);
+                      gate->queue->nudge();
+                    });
   if (!sent) give_back();
 }
 
@@ -395,14 +395,14 @@ void Link::decide_releases() {
 void Link::give_back() {
   if (!consumer_) return;
   decide_releases();  // they are queued before this is called
-  consumer_->abandon();
+  consumer_->abandon(true);
 }
 
 void Link::detach() {
   detached_ = true;
   begin_close(request_.linger_ms);
   look_ = true;
-  give_back();
+  if (consumer_) consumer_->abandon(false);  // what is unread cannot be told from what is in hand
 }
 
 void Link::on_context_terminated() {

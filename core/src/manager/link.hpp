@@ -46,8 +46,7 @@ struct LinkHome {
   pthread_t driver;
   BatchRegistry& registry;
   Monitors& monitors;
-  std::function<void(int)> unwatch;                 ///< a descriptor is about to go
-  std::function<void(std::function<void()>)> post;  ///< runs something in the driver thread; any thread
+  std::function<void(int)> unwatch;  ///< a descriptor is about to go
 };
 
 /// Confined to its driver thread. Shared with answers and posts that are on their way to it.
@@ -80,7 +79,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   /// Ends at once, without the store.
   void drop();
   /// The instance ends: nothing more can be done for what this link received, since the store is away.
-  bool hopeless() const { return !engine_.live() && (!producer_ || linger_over_); }
+  bool hopeless() const { return !engine_.live() && (!producer_ || linger_over_ || engine_.gave_up()); }
 
   bool closing() const { return phase_ >= Phase::closing; }
   bool given_back() const { return !consumer_ || consumer_->done(); }
@@ -118,6 +117,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   void close_counterpart();
   bool take();
   void look();
+  bool has_room(std::size_t lent) const;
   void notice_close();
   void on_context_terminated();
   void answer_flushes();

@@ -10,14 +10,16 @@ namespace vtx {
 namespace {
 
 // Layout of zmq_socket_monitor: frame 1 is a 16-bit event and a 32-bit value in host order, frame 2 the endpoint.
-void send_event(void* pair, int event, int value, const std::string& text) {
+/// False when the context was terminated, which waits for the PAIR to be closed.
+bool send_event(void* pair, int event, int value, const std::string& text) {
   std::array<std::byte, 6> head{};
   const auto number = static_cast<std::uint16_t>(event);
   const auto wide = static_cast<std::uint32_t>(value);
   std::memcpy(head.data(), &number, sizeof number);
   std::memcpy(head.data() + sizeof number, &wide, sizeof wide);
-  if (zmq_send(pair, head.data(), head.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) return;
+  if (zmq_send(pair, head.data(), head.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) return errno != ETERM;
   (void)zmq_send(pair, text.data(), text.size(), ZMQ_DONTWAIT);
+  return true;
 }
 
 }  // namespace
@@ -27,7 +29,8 @@ Monitors::~Monitors() {
 }
 
 void Monitors::end(Monitor monitor) {
-  if ((monitor.events & ZMQ_EVENT_MONITOR_STOPPED) != 0) send_event(monitor.pair, ZMQ_EVENT_MONITOR_STOPPED, 0, {});
+  if ((monitor.events & ZMQ_EVENT_MONITOR_STOPPED) != 0)
+    (void)send_event(monitor.pair, ZMQ_EVENT_MONITOR_STOPPED, 0, {});
   const int linger = 0;
   zmq_setsockopt(monitor.pair, ZMQ_LINGER, &linger, sizeof linger);
   zmq_close(monitor.pair);
@@ -63,7 +66,9 @@ void Monitors::emit(void* socket, int event, int value, const std::string& endpo
   if (found == monitors_.end() || (found->second.events & event) == 0) return;
   std::string text = endpoint;
   if (!sentence.empty()) text.append(1, '\0').append(sentence);
-  send_event(found->second.pair, event, value, text);
+  if (send_event(found->second.pair, event, value, text)) return;
+  end(found->second);
+  monitors_.erase(found);
 }
 
 }  // namespace vtx

@@ -30,7 +30,7 @@ class Monitors {
     void* pair;
     int events;
   };
-  void end(Monitor monitor);
+  static void end(Monitor monitor);
 
   void* const context_;
   std::mutex mutex_;

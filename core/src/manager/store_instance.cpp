@@ -21,6 +21,7 @@ constexpr Ms kDriverWithin{30000};  // a driver thread that does not answer for 
 // What epoll says: somebody posted, something else of ours, or the counterpart of a link.
 constexpr std::uint64_t kPosted = 0;
 constexpr std::uint64_t kOther = 1;
+constexpr std::uint64_t kReleased = 2;
 constexpr std::uint64_t kLink = std::uint64_t{1} << 63;
 
 std::string address_of(const Endpoint& endpoint) {
@@ -76,12 +77,11 @@ StoreInstance::StoreInstance(void* zmq_context, pthread_t reaper, StoreFactory f
             {},
             registry,
             monitors,
-            [this](int fd) { (void)epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); },
-            [this](std::function<void()> action) { post(std::move(action)); }},
+            [this](int fd) { (void)epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }},
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (!valid()) return;
   watch(bell_.fd(), kPosted);
-  watch(releases_->fd(), kOther);
+  watch(releases_->fd(), kReleased);
   thread_ = quiet_thread([this] { run(); });
 }
 
@@ -121,14 +121,15 @@ Result<std::string> StoreInstance::open(LinkId id, LinkRequest request) {
     return tl::unexpected<Status>(*status);
   }
   auto counterpart = Counterpart::create(context_, counterpart_type);
+  if (const auto late = call->wait(Ms(0)); late && !late->ok()) return tl::unexpected<Status>(*late);
   const Status joined = counterpart ? (*counterpart)->join(socket) : counterpart.error();
   const std::string address = counterpart ? (*counterpart)->address() : std::string();
   // std::function needs a copyable action: the counterpart rides in a shared pointer.
   const auto ride = std::make_shared<std::unique_ptr<Counterpart>>(joined.ok() ? std::move(*counterpart) : nullptr);
   post([this, id, ride] {
     const auto target = link(id);
-    if (!target) return;
-    if (!*ride) {  // what it has claimed meanwhile goes back
+    if (!target) return on_ended_(id);  // it failed after the caller had ceased to wait: its events said so
+    if (!*ride) {                       // what it has claimed meanwhile goes back
       target->begin_close(0);
       return target->give_back();
     }
@@ -263,7 +264,10 @@ std::shared_ptr<Link> StoreInstance::link(LinkId id) const {
 Result<Engine*> StoreInstance::engine_for(const Endpoint& endpoint, bool create, int reconnect_ms,
                                           int reconnect_max_ms) {
   const std::string address = address_of(endpoint);
-  if (const auto found = engines_.find(address); found != engines_.end()) return found->second.get();
+  if (const auto found = engines_.find(address); found != engines_.end()) {
+    found->second->revive();
+    return found->second.get();
+  }
   std::unique_ptr<Store> store = factory_();
   if (!store) return fail(Code::internal, "the driver could not make a store: out of memory");
   auto engine = std::make_unique<Engine>(
@@ -327,6 +331,7 @@ void StoreInstance::sleep() {
   for (int i = 0; i < count; ++i) {
     const std::uint64_t key = events[static_cast<std::size_t>(i)].data.u64;
     if (key == kPosted) bell_.clear();
+    if (key == kReleased) releases_->clear_bell();
     if ((key & kLink) == 0) continue;
     if (const auto target = link(key & ~kLink)) target->on_readable();
   }
@@ -366,11 +371,6 @@ bool StoreInstance::run_engines() {
 }
 
 void StoreInstance::end_links() {
-  std::erase_if(leaving_, [](const auto& entry) {
-    const bool over = entry.first->done() || entry.first->given_back();
-    if (over) entry.second->answer(true);
-    return over;
-  });
   std::erase_if(questions_, [](const auto& question) { return question->done; });
   for (auto entry = links_.begin(); entry != links_.end();) {
     Link& target = *entry->second;
@@ -385,6 +385,12 @@ void StoreInstance::end_links() {
     on_ended_(entry->first);
     entry = links_.erase(entry);
   }
+  // Last, so that no link outlives its engine here.
+  std::erase_if(leaving_, [](const auto& entry) {
+    const bool over = entry.first->done() || entry.first->given_back();
+    if (over) entry.second->answer(true);
+    return over;
+  });
 }
 
 void StoreInstance::end_engines() {

@@ -51,19 +51,30 @@ void Consumer::close() {
   if (closing_) return;
   closing_ = true;
   if (joined_) feed_.leave(this);
-  for (auto& [id, held] : claims_) give_back_unsent(held);
+  for (auto entry = claims_.begin(); entry != claims_.end();) {
+    Held& held = (entry++)->second;
+    give_back_unsent(held);
+    // With ack=none it may have been recorded long ago, and waited only to be handed over.
+    if (options_.ack == Ack::none && held.ready && held.undone == 0 && held.marked == 0) forget(held);
+  }
   queue_.clear();
   // Together with what was not handed over, so that both come again in order. A release that is only heard of later finds closing_ set.
   if (unconfirmed_ != nullptr) give_back_unconfirmed(*std::exchange(unconfirmed_, nullptr));
   leave_when_empty();
 }
 
-void Consumer::abandon() {
+void Consumer::abandon(bool counted) {
   for (auto& [id, held] : claims_) {
     for (std::size_t i = 0; i < held.next; ++i) {
       if (!reclaim(held, i)) continue;
-      if (!is_done(held, offset(held, i)))
-        nack(held, offset(held, i), {}, "the link was closed with the message in hand");
+      const u32 at = offset(held, i);
+      if (is_done(held, at)) continue;
+      if (counted) {
+        nack(held, at, {}, "the link was closed with the message in hand");
+      } else {
+        ++stats_.returned;
+        mark(held, at, Verdict::unseen, {}, {});
+      }
     }
   }
 }
@@ -88,7 +99,9 @@ void Consumer::drop() {
 
 u32 Consumer::room() const {
   if (closing_ || group_ == 0 || submitted_ > 0) return 0;
-  if (gate_->pinned_bytes.load(std::memory_order_relaxed) >= options_.prefetch_bytes) return 0;
+  // An unconfirmed message (ack=next) pins its batch until another follows: alone it must not keep that one out.
+  const bool only_unconfirmed = unconfirmed_ != nullptr && in_hand_ + unsent_ == 0 && gate_->lent.load() == 0;
+  if (!only_unconfirmed && gate_->pinned_bytes.load(std::memory_order_relaxed) >= options_.prefetch_bytes) return 0;
   const u64 have = in_hand_ + unsent_;
   const u32 window = window_.size();
   // Asked for in halves, so that a claim is worth its cost and the application does not wait for it.
@@ -281,7 +294,7 @@ void Consumer::tell_trouble(const Status& status, const char* recovered) {
 
 /// Decides against a lent message that nobody has decided yet; its release will mean nothing.
 bool Consumer::reclaim(Held& held, std::size_t index) {
-  if (!held.batch->slot(index).decide(Outcome::overdue)) return false;
+  if (!held.batch->slot(index).lent || !held.batch->slot(index).decide(Outcome::overdue)) return false;
   --in_hand_;
   --held.lent;
   return true;

@@ -32,8 +32,9 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
   void on_lost();
   /// No more claiming; everything not in the application's hands is given back. done() follows.
   void close();
-  /// After close(): what the application still has in hand is given back as well, as delivered.
-  void abandon();
+  /// After close(): what the application still has in hand is given back as well.
+  /// @param counted  it was delivered; false: nobody knows whether it was
+  void abandon(bool counted);
   /// After close(): everything is settled or given back, and recorded, as far as can be.
   bool done() const { return closing_ && claims_.empty() && submitted_ == 0; }
   /// Ends without the store: its claims wait there for a take-over.

@@ -123,6 +123,10 @@ void Engine::on_lost(const Status& why) {
   for (Member* member : members) member->on_lost(trouble_, wait);
 }
 
+void Engine::revive() {
+  if (state_ == State::waiting && retry_ == 0) connect();
+}
+
 void Engine::connect() {
   retry_ = 0;
   state_ = State::connecting;

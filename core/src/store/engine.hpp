@@ -59,6 +59,10 @@ class Engine {
 
   State state() const { return state_; }
   bool live() const { return state_ == State::live; }
+  /// Not live, and with RECONNECT_IVL -1 nothing will be tried any more.
+  bool gave_up() const { return state_ == State::failed || (state_ == State::waiting && retry_ == 0); }
+  /// Tries once more if it gave up: somebody new wants it.
+  void revive();
   /// Why it is not live; ok when it is, or nothing is known yet.
   const Status& trouble() const { return trouble_; }
   const driver::Endpoint& endpoint() const { return endpoint_; }

@@ -12,7 +12,8 @@ namespace vtx {
 using namespace driver;
 
 namespace {
-constexpr Ms kAfterTrouble{250};  // a claim that failed for a passing reason is tried again after this
+constexpr Ms kAfterTrouble{
+    250};  // a claim that failed for a passing reason, or must wait for others, is tried again after this
 }
 
 Feed::~Feed() { engine_.reactor().timers.cancel(due_); }
@@ -67,22 +68,25 @@ void Feed::submit(Consumer& consumer) {
   ++submitted_;
   alone_submitted_ = next.alone;
   next.number = consumer.on_claim_submitted();
-  engine_.submit(std::move(next), [this, consumer = consumer.shared_from_this()](Completion& answer) {
-    on_answer(consumer.get(), answer);
-  });
+  engine_.submit(std::move(next), [this, changes = changes_, consumer = consumer.shared_from_this()](
+                                      Completion& answer) { on_answer(consumer.get(), changes, answer); });
 }
 
-void Feed::on_answer(Consumer* consumer, Completion& answer) {
+void Feed::on_answer(Consumer* consumer, u64 changes, Completion& answer) {
   --submitted_;
   alone_submitted_ = false;
   retry_waiting_ = answer.retry_waiting;
   if (!answer.status.ok()) answer.due_in = kAfterTrouble;
-  if (!answer.claim && !answer.retry_waiting) drained_ = true;
+  // What changed since it was asked may have overtaken the answer.
+  if (!answer.claim && !answer.retry_waiting && changes == changes_) drained_ = true;
+  // Another process may take the waiting message before our hands are empty: ask again.
+  if (answer.retry_waiting) answer.due_in = kAfterTrouble;
   if (answer.due_in) {
     engine_.reactor().timers.cancel(due_);
     due_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + *answer.due_in, [this] {
       due_ = 0;
       drained_ = false;
+      retry_waiting_ = false;
     });
   }
   consumer->on_claim(answer);

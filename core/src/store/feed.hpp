@@ -26,7 +26,10 @@ class Feed {
   /// Submits the claims that the consumers have room for and the rules allow.
   void claim();
   /// Something may have become claimable.
-  void on_changed() { drained_ = false; }
+  void on_changed() {
+    drained_ = false;
+    ++changes_;
+  }
 
   /// A claim of one of the consumers was opened (`redelivered`: it is such a single message), or closed.
   void on_claim_opened(bool redelivered);
@@ -39,11 +42,12 @@ class Feed {
 
  private:
   void submit(Consumer& consumer);
-  void on_answer(Consumer* consumer, driver::Completion& answer);
+  void on_answer(Consumer* consumer, driver::u64 changes, driver::Completion& answer);
 
   Engine& engine_;
   std::vector<Consumer*> consumers_;
   std::size_t turn_ = 0;
+  driver::u64 changes_ = 0;
   driver::u32 open_ = 0;  ///< claims in hands
   driver::u32 open_redelivered_ = 0;
   driver::u32 resting_redelivered_ = 0;
