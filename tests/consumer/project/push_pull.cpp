@@ -2,47 +2,43 @@
 //
 // A C++ program on VTX with one driver, named by the program: push_pull_cpp ENDPOINT. It links vtx::sqlite and nothing else.
 #include <vtx/drivers/sqlite.h>
-#include <vtx/vtx.h>
 
+#include <chrono>
 #include <cstdio>
-#include <cstdlib>
+#include <exception>
+#include <stdexcept>
 #include <string>
+#include <vtx/vtx.hpp>
 
 namespace {
 
-void check(bool good, const char* what) {
-  if (good) return;
-  std::fprintf(stderr, "%s: %s (%s)\n", what, vtx_last_error(), zmq_strerror(zmq_errno()));
-  std::exit(1);
+void send_and_receive(const std::string& endpoint) {
+  zmq::context_t context;
+  vtx::instance vtx(context);
+  vtx.add_driver("sqlite", vtx_sqlite_driver);
+
+  vtx::socket push(vtx, zmq::socket_type::push);
+  push.connect(endpoint);
+  push.send(zmq::str_buffer("from C++"));
+  if (!vtx.flush(push, std::chrono::seconds(20))) throw std::runtime_error("not durable in time");
+
+  vtx::socket pull(vtx, zmq::socket_type::pull);
+  pull.set(zmq::sockopt::rcvtimeo, 20000);
+  pull.connect(endpoint);
+  auto job = vtx::receive(pull);
+  if (!job || job->message().to_string() != "from C++") throw std::runtime_error("what came is not what was sent");
+  job->ack();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
-  void* context = zmq_ctx_new();
-  vtx_t* vtx = vtx_new(context);
-  check(vtx != nullptr, "vtx_new");
-  check(vtx_register(vtx, "sqlite", vtx_sqlite_driver) == 0, "vtx_register");
-
-  void* push = vtx_socket(vtx, ZMQ_PUSH);
-  check(vtx_connect(vtx, push, argv[1]) == 0, "vtx_connect PUSH");
-  const std::string sent = "from C++";
-  check(zmq_send(push, sent.data(), sent.size(), 0) >= 0, "zmq_send");
-  check(vtx_close(vtx, push) == 0, "vtx_close");
-
-  void* pull = vtx_socket(vtx, ZMQ_PULL);
-  const int patience_ms = 20000;
-  zmq_setsockopt(pull, ZMQ_RCVTIMEO, &patience_ms, sizeof patience_ms);
-  check(vtx_connect(vtx, pull, argv[1]) == 0, "vtx_connect PULL");
-  std::string received(100, '\0');
-  const int size = zmq_recv(pull, received.data(), received.size(), 0);
-  check(size >= 0, "zmq_recv");
-  received.resize(static_cast<std::size_t>(size));
-  check(received == sent, "what came is not what was sent");
-  check(vtx_close(vtx, pull) == 0, "vtx_close");
-
-  vtx_destroy(&vtx);
-  zmq_ctx_term(context);
+  try {
+    send_and_receive(argv[1]);
+  } catch (const std::exception& failure) {
+    std::fprintf(stderr, "%s\n", failure.what());
+    return 1;
+  }
   std::printf("%s: one message there and back\n", argv[1]);
 }
