@@ -253,7 +253,8 @@ TEST_P(LinkContract, DestroyGivesBackAndEndsTheLinks) {
   other.close_plainly();
   held.release();  // harmless
   restart();
-  expect_given_back({"x"}, 0);  // with the socket still open nobody can tell what is in hand from what is unread: neither counts
+  expect_given_back(
+      {"x"}, 0);  // with the socket still open nobody can tell what is in hand from what is unread: neither counts
 }
 
 TEST_P(LinkContract, TerminatedContextGivesBack) {

@@ -410,7 +410,7 @@ void Link::on_context_terminated() {
   pipe_empty_ = true;
   begin_close(linger_ms_);
   if (consumer_) consumer_->abandon(false);  // what is unread cannot be told from what is in hand
-  close_counterpart();  // zmq_ctx_term waits for it
+  close_counterpart();                       // zmq_ctx_term waits for it
 }
 
 bool Link::finish() {
