@@ -309,8 +309,11 @@ void SqliteStore::look_for_commits(driver::Steady now) {
     if (rung && !safety) return;
     checked_version_ = version;
     ledger_.begin(clock_.wall());
-    const bool any =
-        std::any_of(waiting_.begin(), waiting_.end(), [this](Id group) { return ledger_.is_claimable(group); });
+    // A delayed retry rings nobody, and who made it may be gone when it is due: who waits must learn the time, by a vain
+    // claim. That one changes nothing, so it is not found again.
+    const bool any = std::any_of(waiting_.begin(), waiting_.end(), [&](Id group) {
+      return ledger_.is_claimable(group) || (safety && ledger_.has_retry(group));
+    });
     if (any) tell_changed();
   } catch (const SqliteError&) {
     // Busy, or worse; the next look or the next transaction will tell.
