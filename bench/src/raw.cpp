@@ -33,7 +33,8 @@ Raw::Raw(const std::string& path, const std::string& retain, std::size_t message
   sqlite3_wal_hook(connection_, note_wal, &wal_pages_);
   if (sqlite3_exec(
           connection_,
-          "PRAGMA mmap_size = 0; PRAGMA foreign_keys = OFF; PRAGMA cache_spill = OFF; PRAGMA synchronous = FULL; "
+          "PRAGMA mmap_size = 0; PRAGMA foreign_keys = OFF; PRAGMA cache_spill = OFF; PRAGMA secure_delete = FAST; "
+          "PRAGMA synchronous = FULL; "
           "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216",
           nullptr, nullptr, nullptr) != SQLITE_OK)
     fail("settings");

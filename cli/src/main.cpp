@@ -2,6 +2,9 @@
 //
 // The `vtx` command: parses the command line, runs what was chosen, and turns every outcome into an exit code:
 // 0 done, 1 failed, 2 wrong usage.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -13,6 +16,13 @@ namespace {
 using namespace vtx::cli;
 
 int code(Exit exit) { return static_cast<int>(exit); }
+
+// A standard descriptor that is closed would become a file of ours, and what is printed would go into the database. The wrong way round, so that
+// reading and printing fail as they do on a closed one. Opening gives the lowest free number, so this one.
+void fill_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
 
 int run(const Chosen& chosen) {
   try {
@@ -31,6 +41,7 @@ int run(const Chosen& chosen) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  fill_standard_descriptors();
   CLI::App app{"Durable queues for ZeroMQ: looks at, fills and empties the queues of a VTX store."};
   app.name("vtx");
   app.require_subcommand(1);

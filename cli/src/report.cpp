@@ -16,8 +16,11 @@ namespace {
 std::string program_name = "vtx";
 bool progress_line = false;  // a line of progress stands where the cursor is
 
+// Not fmt::print: that throws when standard error cannot be written, and there is nowhere to say so.
+void say(const std::string& text) { (void)std::fputs(text.c_str(), stderr); }
+
 void wipe_progress() {
-  if (progress_line) fmt::print(stderr, "\r\033[K");
+  if (progress_line) say("\r\033[K");
   progress_line = false;
 }
 
@@ -27,7 +30,7 @@ void set_program_name(const std::string& name) { program_name = name; }
 
 void note(const std::string& text) {
   wipe_progress();
-  fmt::print(stderr, "{}: {}\n", program_name, printable(text));
+  say(fmt::format("{}: {}\n", program_name, printable(text)));
 }
 
 Progress::Progress(bool wanted) : shown_(wanted && isatty(STDERR_FILENO) == 1) {}
@@ -45,7 +48,7 @@ void Progress::show(std::uint64_t messages, std::optional<std::uint64_t> depth, 
   if (depth) line += fmt::format("  depth {}", grouped(*depth));
   if (left) line += fmt::format("  {} left", readable_time(total.count() * *left));
   wipe_progress();
-  fmt::print(stderr, "{}", line);
+  say(line);
   std::fflush(stderr);
   progress_line = true;
 }

@@ -55,6 +55,16 @@ void wait_for_byte(int fd, off_t byte) {
     if (errno != EINTR) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
+// Who starts us with a standard descriptor closed would have what is printed written into the file. Before any lock: closing drops them.
+int above_standard(int fd) {
+  if (fd < 0 || fd > STDERR_FILENO) return fd;
+  const int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return moved;
+}
+
 Status open_failure(const std::string& path) {
   const int error = errno;
   Code code = Code::internal;
@@ -184,6 +194,7 @@ Result<std::unique_ptr<LockFile>> LockFile::open(const std::string& path, const 
     created = false;
     fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   }
+  fd = above_standard(fd);
   if (fd < 0) return tl::unexpected(open_failure(path));
   if (created) {
     if (geteuid() == 0 && fchown(fd, owner.uid, owner.gid) != 0) errno = 0;  // as good as it gets

@@ -65,11 +65,12 @@ u64 Ledger::rows_in(Id stream) {
 void Ledger::add_messages(Id stream, driver::QueueStats& stats) {
   const auto count = rows_in(stream);
   if (count == 0) return;
-  const auto bytes = static_cast<u64>(database_
-                                          .value("SELECT sum(length(body)) FROM (SELECT body FROM vtx_message WHERE id "
-                                                 ">= ? AND id < ? ORDER BY id DESC LIMIT ?)",
-                                                 row_of(stream, 0), row_of(stream + 1, 0), kSample)
-                                          .value_or(0));
+  const auto bytes =
+      static_cast<u64>(database_
+                           .value("SELECT sum(n) FROM (SELECT length(body) AS n FROM vtx_message WHERE id "
+                                  ">= ? AND id < ? ORDER BY id DESC LIMIT ?)",
+                                  row_of(stream, 0), row_of(stream + 1, 0), kSample)
+                           .value_or(0));
   stats.messages += count;
   stats.bytes += count <= kSample ? bytes : bytes / kSample * count;
 }

@@ -41,4 +41,8 @@ bool Ledger::is_claimable(Id group) {
       .has_value();
 }
 
+bool Ledger::has_retry(Id group) {
+  return database_.value("SELECT 1 FROM vtx_retry WHERE grp = ? LIMIT 1", group).has_value();
+}
+
 }  // namespace vtx::sqlite

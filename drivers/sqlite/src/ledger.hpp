@@ -57,6 +57,8 @@ class Ledger {
   bool has_awakened() const { return !appended_.empty() || !retried_.empty(); }
   /// Something of the group can be claimed now.
   bool is_claimable(Id group);
+  /// Something of the group will come again, now or later: a claim tells when.
+  bool has_retry(Id group);
 
  private:
   struct StreamInfo {

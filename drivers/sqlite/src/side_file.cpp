@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "side_file.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,6 +31,18 @@ std::atomic_ref<T> shared(T& value) {
   return std::atomic_ref<T>(value);
 }
 
+/// Gives the file all its blocks: touching a page of a sparse one is a SIGBUS when the disk is full. Only grows it, since a shorter file would
+/// be a SIGBUS for who has it mapped.
+bool reserve(int fd, off_t size) {
+  int result = 0;
+  do result = fallocate(fd, 0, 0, size);
+  while (result != 0 && errno == EINTR);
+  if (result == 0) return true;
+  if (errno != EOPNOTSUPP) return false;
+  struct stat now {};
+  return fstat(fd, &now) == 0 && (now.st_size >= size || ftruncate(fd, size) == 0);
+}
+
 }  // namespace
 
 struct SideFile::Header {
@@ -55,10 +68,7 @@ Result<std::unique_ptr<SideFile>> SideFile::open(const std::string& database) {
   auto file = driver::LockFile::open(path, {owner.st_uid, owner.st_gid, owner.st_mode & 0666});
   if (!file) return tl::unexpected(file.error());
   const int fd = (*file)->fd();
-  struct stat now {};
-  if (fstat(fd, &now) != 0) return fail(Code::lost, path + ": " + std::strerror(errno), errno);
-  // Only grown: a shorter file would be a SIGBUS for who has it mapped.
-  if (static_cast<std::size_t>(now.st_size) < size && ftruncate(fd, static_cast<off_t>(size)) != 0)
+  if (!reserve(fd, static_cast<off_t>(size)))
     return fail(errno == ENOSPC || errno == EDQUOT ? Code::no_space : Code::lost, path + ": " + std::strerror(errno),
                 errno);
   void* map = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

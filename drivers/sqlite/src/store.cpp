@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <new>
 
 namespace vtx::sqlite {
 namespace {
@@ -103,6 +104,8 @@ void SqliteStore::run_readers() {
     std::move(answers.begin(), answers.end(), std::back_inserter(done_));
   } catch (const SqliteError& error) {
     fail_transaction(error, false);
+  } catch (const std::bad_alloc&) {
+    fail_transaction({SQLITE_NOMEM, "no memory for the messages"}, false);
   }
 }
 
@@ -150,6 +153,8 @@ void SqliteStore::transact() {
     database_.checkpoint();
   } catch (const SqliteError& error) {
     fail_transaction(error, committing);
+  } catch (const std::bad_alloc&) {
+    fail_transaction({SQLITE_NOMEM, "no memory for the messages"}, committing);
   }
   next_in_line_.clear();
 }
@@ -193,8 +198,7 @@ void SqliteStore::fail_transaction(const SqliteError& error, bool committing) {
     retry_at_ = clock_.now() + kBusyPause;
     return;
   }
-  const bool stays_open =
-      kind == SQLITE_FULL || kind == SQLITE_TOOBIG || kind == SQLITE_CONSTRAINT || kind == SQLITE_NOMEM;
+  const bool stays_open = kind == SQLITE_FULL || kind == SQLITE_TOOBIG || kind == SQLITE_CONSTRAINT;
   if (!stays_open) {
     // A sync that failed in COMMIT may have reached the disk nevertheless.
     doubt_ = committing;
@@ -309,8 +313,11 @@ void SqliteStore::look_for_commits(driver::Steady now) {
     if (rung && !safety) return;
     checked_version_ = version;
     ledger_.begin(clock_.wall());
-    const bool any =
-        std::any_of(waiting_.begin(), waiting_.end(), [this](Id group) { return ledger_.is_claimable(group); });
+    // A delayed retry rings nobody, and who made it may be gone when it is due: who waits must learn the time, by a vain
+    // claim. That one changes nothing, so it is not found again.
+    const bool any = std::any_of(waiting_.begin(), waiting_.end(), [&](Id group) {
+      return ledger_.is_claimable(group) || (safety && ledger_.has_retry(group));
+    });
     if (any) tell_changed();
   } catch (const SqliteError&) {
     // Busy, or worse; the next look or the next transaction will tell.

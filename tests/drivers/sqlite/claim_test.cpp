@@ -109,6 +109,26 @@ TEST_F(Claims, TellsWhenADelayedNackIsDue) {
   EXPECT_LE(*none.due_in, 3600s);
 }
 
+TEST_F(Claims, WhoWaitsLearnsOfADelayedNackWhoseStoreEnds) {
+  ASSERT_TRUE(store_->send({"a"}).ok());
+  const auto got = store_->claim();
+  Driven other(path_);
+  other.open();
+  other.declare();
+  const auto empty = other.claim();
+  ASSERT_FALSE(empty.claim);
+  ASSERT_FALSE(empty.due_in);
+  Commit commit;
+  commit.settles.push_back(store_->settle_all(*got.claim, Verdict::nacked));
+  commit.settles[0].odd[0].delay = 3600s;
+  store_->run(std::move(commit));
+  store_->store().stop();
+  other.wait_event(Event::changed);
+  EXPECT_TRUE(other.claim().due_in);
+  // That told all there is to tell.
+  EXPECT_FALSE(other.saw(Event::changed, 2500ms));
+}
+
 TEST_F(Claims, SettlesPartlyAndOnlyNewBits) {
   ASSERT_TRUE(store_->send({"a", "b", "c"}).ok());
   const auto got = store_->claim();
