@@ -55,9 +55,12 @@ class Rows {
   std::uint64_t number(int column) const { return static_cast<std::uint64_t>(integer(column)); }
   bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
   std::span<const std::byte> blob(int column) const {
-    const auto* bytes = static_cast<const std::byte*>(sqlite3_column_blob(statement_, column));
-    return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+    const void* bytes = sqlite3_column_type(statement_, column) == SQLITE_TEXT
+                            ? sqlite3_column_text(statement_, column)
+                            : sqlite3_column_blob(statement_, column);
+    return {static_cast<const std::byte*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
   }
+  /// As UTF-8, whatever the database's encoding; a blob's bytes as they are.
   std::string_view text(int column) const {
     const auto bytes = blob(column);
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

@@ -146,6 +146,8 @@ void SideFile::arm(u32 number, const std::set<Id>& groups) {
   shared(mine.armed).store(groups.empty() ? 0 : 1);
 }
 
+bool SideFile::is_armed(u32 number) const { return shared(slot(number).armed).load() != 0; }
+
 bool SideFile::is_anyone_armed() const {
   for (u32 number = 0, end = used(); number < end; ++number)
     if (shared(slot(number).armed).load(std::memory_order_relaxed) != 0) return true;
@@ -166,7 +168,8 @@ u64 SideFile::next_listener(Id group) {
     const u32 count = shared(other.groups).load();
     bool waits = count > kGroups;
     for (u32 g = 0; !waits && g < count; ++g) waits = shared(other.group[g]).load() == group;
-    if (waits && shared(other.armed).exchange(0) != 0) return shared(other.doorbell).load();
+    if (!waits || shared(other.armed).exchange(0) == 0) continue;
+    if (const u64 doorbell = shared(other.doorbell).load(); doorbell != 0) return doorbell;
   }
   return 0;
 }

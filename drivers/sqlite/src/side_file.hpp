@@ -47,6 +47,7 @@ class SideFile {
   void begin_listener(driver::u32 slot, driver::u64 doorbell);
   /// Asks for one ring, when something for one of `groups` comes. Empty: no more.
   void arm(driver::u32 slot, const std::set<driver::Id>& groups);
+  bool is_armed(driver::u32 slot) const;
   bool is_anyone_armed() const;
   /// Before each commit of VTX: who sees a change of the database and of this knows that doorbells have been rung.
   void count_commit();

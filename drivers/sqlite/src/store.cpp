@@ -301,6 +301,8 @@ void SqliteStore::look_for_commits(driver::Steady now) {
   if (safety && (!side_->file().is_current() || stat(path_.c_str(), &file) != 0 || file.st_ino != inode_))
     return end_session({Code::lost, path_ + " or its -vtx file was replaced; VTX opens it again"});
   if (waiting_.empty()) return;
+  // Somebody took us off the list and did not live to ring.
+  if (safety && !side_->is_armed(slot_)) return tell_changed();
   try {
     const auto version = database_.data_version();
     if (version == (safety ? checked_version_ : change_seen_)) return;
