@@ -41,16 +41,16 @@ class Manager {
 
  private:
   struct Scheme {
-    const vtx_driver_t* driver;
+    const vtx_driver_t* driver = nullptr;
     std::vector<std::string> options;
     std::unique_ptr<Instance> instance;  ///< made with the first link
     StoreInstance* store = nullptr;      ///< the same, when it is a store's
   };
   struct Record {
-    void* socket;
+    void* socket = nullptr;
     std::string endpoint;  ///< as it was given
     std::string address;   ///< inproc, by which the socket is joined
-    Instance* instance;
+    Instance* instance = nullptr;
     bool unlinked = false;  ///< ended by vtx_unbind or vtx_disconnect: the socket goes on
   };
 

@@ -27,8 +27,8 @@ class Monitors {
 
  private:
   struct Monitor {
-    void* pair;
-    int events;
+    void* pair = nullptr;
+    int events = 0;
   };
   static void end(Monitor monitor);
 

@@ -76,15 +76,15 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
     bool resting = false;               ///< only its unconfirmed message is left (ack=next)
   };
   struct Sent {
-    driver::Id claim;
-    driver::u32 marked;
-    bool closed;
-    bool repeated;
+    driver::Id claim = 0;
+    driver::u32 marked = 0;
+    bool closed = false;
+    bool repeated = false;
   };
   struct Deadline {
     driver::Steady due;
-    driver::Id claim;
-    driver::u32 index;
+    driver::Id claim = 0;
+    driver::u32 index = 0;
   };
 
   static driver::u32 offset(const Held& held, std::size_t index);

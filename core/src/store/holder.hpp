@@ -35,9 +35,9 @@ class Holder {
 
  private:
   struct Seen {
-    driver::u64 count;
+    driver::u64 count = 0;
     driver::Steady since;
-    bool present;
+    bool present = false;
   };
   void beat();
   void on_beat(driver::Completion& answer);

@@ -47,9 +47,9 @@ class Producer : public std::enable_shared_from_this<Producer> {
 
  private:
   struct Item {
-    std::size_t first_frame;
-    driver::u32 frames;
-    std::size_t bytes;
+    std::size_t first_frame = 0;
+    driver::u32 frames = 0;
+    std::size_t bytes = 0;
   };
   struct Batch {
     FrameList frames;

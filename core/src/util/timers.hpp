@@ -50,7 +50,7 @@ class Timers {
 
  private:
   struct Entry {
-    Token token;
+    Token token = 0;
     std::function<void()> action;
   };
   std::multimap<driver::Steady, Entry> queue_;
