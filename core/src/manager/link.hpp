@@ -148,7 +148,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   std::vector<Flush> flushes_;
   std::vector<std::span<const std::byte>> parts_;  ///< frames of the message being handed over
   Slot* pending_ = nullptr;                        ///< lent, but its first frame found the pipe full
-  zmq_msg_t pending_frame_{};                        ///< that frame
+  zmq_msg_t pending_frame_{};                      ///< that frame
   std::string trouble_told_;                       ///< the trouble that the monitor knows of
 };
 
