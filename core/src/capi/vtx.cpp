@@ -185,7 +185,7 @@ int vtx_last_endpoint(vtx_t* vtx, void* socket, char* buffer, size_t size) {
 int vtx_flush(vtx_t* vtx, void* socket, int timeout_ms) {
   if (socket == nullptr) return bad_argument("the socket is NULL");
   return guarded(vtx, [&](vtx::Manager& manager) {
-    const Status status = manager.flush(socket, Ms(timeout_ms));
+    Status status = manager.flush(socket, Ms(timeout_ms));
     if (status.code() == Code::busy) return Status(Code::native, status.text(), EAGAIN);
     if (status.code() == Code::fenced) return Status(Code::native, status.text(), ECANCELED);
     return status;
@@ -205,7 +205,7 @@ int vtx_nack(vtx_t* vtx, zmq_msg_t* message, int delay_ms) {
 int vtx_monitor(vtx_t* vtx, void* socket, const char* address, int events) {
   if (socket == nullptr) return bad_argument("the socket is NULL");
   return guarded(vtx, [&](vtx::Manager& manager) {
-    const Status status = manager.monitors().set(socket, address, events);
+    Status status = manager.monitors().set(socket, address, events);
     if (status.code() == Code::busy) return Status(Code::native, status.text(), EADDRINUSE);
     return status;
   });

@@ -25,8 +25,9 @@ constexpr std::uint64_t kReleased = 2;
 constexpr std::uint64_t kLink = std::uint64_t{1} << 63;
 
 std::string address_of(const Endpoint& endpoint) {
-  std::string key = endpoint.scheme + ':' + endpoint.user.value_or("") + '@' + endpoint.authority + '/' + endpoint.path;
-  for (const auto& [name, value] : endpoint.options) key += '&' + name + '=' + value;
+  std::string key =
+      fmt::format("{}:{}@{}/{}", endpoint.scheme, endpoint.user.value_or(""), endpoint.authority, endpoint.path);
+  for (const auto& [name, value] : endpoint.options) key += fmt::format("&{}={}", name, value);
   return key;
 }
 
@@ -324,7 +325,7 @@ void StoreInstance::sleep() {
   for (const auto& [address, engine] : engines_) {
     if (engine->next_poll() != Ms::max()) no_later(engine->next_poll());
   }
-  std::array<epoll_event, 64> events;
+  std::array<epoll_event, 64> events{};
   const int timeout = wait ? static_cast<int>(std::clamp<Ms::rep>(wait->count(), 0, 60'000)) : -1;
   const int count = ended_ ? 0 : epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
   releases_->disarm();

@@ -68,7 +68,7 @@ void Feed::submit(Consumer& consumer) {
   ++submitted_;
   alone_submitted_ = next.alone;
   next.number = consumer.on_claim_submitted();
-  engine_.submit(std::move(next), [this, changes = changes_, consumer = consumer.shared_from_this()](
+  engine_.submit(next, [this, changes = changes_, consumer = consumer.shared_from_this()](
                                       Completion& answer) { on_answer(consumer.get(), changes, answer); });
 }
 
