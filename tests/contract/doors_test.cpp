@@ -50,7 +50,7 @@ class EchoDriver {
 
  private:
   struct Link {
-    void* socket;
+    void* socket = nullptr;
     std::string endpoint;
   };
   static void echo(const Link& link) {

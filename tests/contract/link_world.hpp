@@ -67,7 +67,7 @@ class Message {
   void release() { zmq_msg_close(&message_), zmq_msg_init(&message_); }
 
  private:
-  zmq_msg_t message_;
+  zmq_msg_t message_{};
 };
 
 /// A socket with time-outs of kPatience; ended by vtx_close.

@@ -14,8 +14,8 @@ class MemoryLinkPlace final : public LinkPlace {
   std::string address() const override { return "memory:" + path_; }
 
  private:
-  static inline std::atomic<int> count_{0};
-  const std::string path_ = "links-" + std::to_string(++count_);
+  static inline std::atomic<int> count{0};
+  const std::string path_ = "links-" + std::to_string(++count);
 };
 
 LinkUnderTest memory_links() {

@@ -22,7 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class SqliteLinks : public testing::Test {
+class SqliteLinks
+    : public testing::Test {  // NOLINT(cppcoreguidelines-virtual-class-destructor): as GoogleTest has them
  protected:
   SqliteLinks() {
     std::string name = (fs::temp_directory_path() / "vtx-links-XXXXXX").string();

@@ -31,10 +31,10 @@ struct Hand {
 
 class RandomLife {
  public:
-  RandomLife(std::function<std::unique_ptr<StoreSession>()> open, u64 seed) : random_(seed) {
+  RandomLife(const std::function<std::unique_ptr<StoreSession>()>& open, u64 seed) : random_(seed) {
     for (int i = 0; i < kStores; ++i) {
       stores_.push_back(open());
-      holders_.push_back(stores_[i]->holder());
+      holders_.push_back(stores_.back()->holder());
     }
     const Id queue = stores_[0]->queue("q");
     stream_ = stores_[0]->stream(queue);

@@ -68,8 +68,9 @@ void Feed::submit(Consumer& consumer) {
   ++submitted_;
   alone_submitted_ = next.alone;
   next.number = consumer.on_claim_submitted();
-  engine_.submit(next, [this, changes = changes_, consumer = consumer.shared_from_this()](
-                                      Completion& answer) { on_answer(consumer.get(), changes, answer); });
+  engine_.submit(next, [this, changes = changes_, consumer = consumer.shared_from_this()](Completion& answer) {
+    on_answer(consumer.get(), changes, answer);
+  });
 }
 
 void Feed::on_answer(Consumer* consumer, u64 changes, Completion& answer) {

@@ -21,9 +21,9 @@ void Database::open(const std::string& path, int flags, const char* vfs) {
   const int result =
       sqlite3_open_v2(path.c_str(), &connection_, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
   if (result != SQLITE_OK) {
-    auto error = last_error(connection_, result);
+    const auto error = last_error(connection_, result);
     close();
-    throw error;
+    throw SqliteError{error};
   }
   sqlite3_busy_timeout(connection_, static_cast<int>(kBusyTime.count()));
   sqlite3_db_config(connection_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);

@@ -28,7 +28,7 @@ socklen_t make_address(std::uint64_t number, sockaddr_un& address) {
 Doorbell::Doorbell() {
   if (getrandom(&address_, sizeof address_, GRND_NONBLOCK) != sizeof address_) return;
   fd_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  sockaddr_un address;
+  sockaddr_un address{};
   const auto length = make_address(address_, address);
   if (fd_ >= 0 && bind(fd_, reinterpret_cast<const sockaddr*>(&address), length) != 0) {
     close(fd_);
@@ -43,7 +43,7 @@ Doorbell::~Doorbell() {
 
 bool Doorbell::ring(std::uint64_t number) const {
   if (fd_ < 0) return false;
-  sockaddr_un address;
+  sockaddr_un address{};
   const auto length = make_address(number, address);
   // A full queue means that it has been rung and not yet heard.
   return sendto(fd_, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), length) == 1 ||

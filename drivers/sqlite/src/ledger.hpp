@@ -66,14 +66,14 @@ class Ledger {
     bool dead;  ///< of a dead-letter queue: an acknowledged message is deleted at once
   };
   struct Head {
-    Seq last;
-    std::int64_t stored;
+    Seq last = 0;
+    std::int64_t stored = 0;
   };
   struct OpenClaim {
-    Id id, group, stream;
-    Seq first, last;
-    u32 delivery;
-    bool counted;  ///< false: the holder's death is not held against the messages
+    Id id = 0, group = 0, stream = 0;
+    Seq first = 0, last = 0;
+    u32 delivery = 0;
+    bool counted = true;  ///< false: the holder's death is not held against the messages
     std::vector<std::uint8_t> done;
     u32 size() const { return static_cast<u32>(last - first + 1); }
     bool has(u32 offset) const { return (done[offset / 8] >> (offset % 8) & 1) != 0; }

@@ -61,17 +61,17 @@ struct SideFile::Slot {
 
 Result<std::unique_ptr<SideFile>> SideFile::open(const std::string& database) {
   static_assert(sizeof(Slot) == 256);
-  constexpr std::size_t size = kHeaderBytes + kSlots * sizeof(Slot);
+  constexpr std::size_t kSize = kHeaderBytes + kSlots * sizeof(Slot);
   const std::string path = database + "-vtx";
   struct stat owner {};
   if (stat(database.c_str(), &owner) != 0) return fail(Code::lost, database + " has gone", errno);
   auto file = driver::LockFile::open(path, {owner.st_uid, owner.st_gid, owner.st_mode & 0666});
   if (!file) return tl::unexpected(file.error());
   const int fd = (*file)->fd();
-  if (!reserve(fd, static_cast<off_t>(size)))
+  if (!reserve(fd, static_cast<off_t>(kSize)))
     return fail(errno == ENOSPC || errno == EDQUOT ? Code::no_space : Code::lost, path + ": " + std::strerror(errno),
                 errno);
-  void* map = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void* map = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (map == MAP_FAILED) return fail(Code::lost, path + ": " + std::strerror(errno), errno);
   std::unique_ptr<SideFile> side(new SideFile(std::move(*file), map));
   const char none[sizeof kMagic] = {};
