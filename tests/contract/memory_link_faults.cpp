@@ -30,8 +30,8 @@ class FaultyLinks : public testing::Test {
     return sent;
   }
 
-  static inline int count = 0;
-  const std::string path_ = "faulty-" + std::to_string(++count);
+  static inline int places = 0;
+  const std::string path_ = "faulty-" + std::to_string(++places);
   const std::shared_ptr<MemoryFaults> faults_ = memory_at(path_).faults;
   World world_{"memory", vtx_memory_driver};
 };
