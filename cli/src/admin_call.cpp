@@ -3,7 +3,6 @@
 // See admin_call.hpp.
 #include "admin_call.hpp"
 
-#include <cerrno>
 #include <memory>
 
 #include "failure.hpp"
@@ -14,10 +13,7 @@ namespace vtx::cli {
 Json ask(vtx_t* vtx, const std::string& endpoint, const std::string& question, std::chrono::milliseconds timeout) {
   char* text = nullptr;
   if (vtx_admin(vtx, endpoint.c_str(), question.c_str(), static_cast<int>(timeout.count()), &text) != 0) {
-    const int error = errno;
-    Failure failure = last_failure(endpoint);
-    errno = error;
-    throw failure;
+    throw last_failure(endpoint);
   }
   const std::unique_ptr<char, decltype(&vtx_free)> owner(text, &vtx_free);
   return Json::parse(text);

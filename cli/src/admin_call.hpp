@@ -13,7 +13,7 @@ namespace vtx::cli {
 
 using Json = nlohmann::json;
 
-/// Asks and parses. Throws Failure (errno is kept for the caller to look at).
+/// Asks and parses. Throws Failure.
 Json ask(vtx_t* vtx, const std::string& endpoint, const std::string& question, std::chrono::milliseconds timeout);
 
 /// The same in a session of its own, with ten seconds to answer.

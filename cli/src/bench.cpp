@@ -49,8 +49,8 @@ void require_empty(Session& session, const std::string& endpoint) {
   try {
     const Json queue = ask(session.vtx(), endpoint, "show", std::chrono::seconds(10));
     if (queue.at("messages") == 0) return;
-  } catch (const Failure&) {
-    if (errno == ENOENT) return;
+  } catch (const Failure& failure) {
+    if (failure.error() == ENOENT) return;
     throw;
   }
   throw Failure(endpoint +

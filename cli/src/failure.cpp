@@ -21,12 +21,12 @@ Failure last_failure(const std::string& endpoint) {
   std::string sentence = vtx_last_error();
   if (sentence.empty()) sentence = zmq_strerror(error);
   if (sentence.find(endpoint) == std::string::npos) sentence = endpoint + ": " + sentence;
-  return Failure(sentence, is_wrong_usage(error) ? Exit::usage : Exit::failed);
+  return Failure(sentence, is_wrong_usage(error) ? Exit::usage : Exit::failed, error);
 }
 
 Failure system_failure(const std::string& what) {
   const int error = errno;
-  return Failure(what + ": " + std::strerror(error));
+  return Failure(what + ": " + std::strerror(error), Exit::failed, error);
 }
 
 }  // namespace vtx::cli

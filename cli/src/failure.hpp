@@ -14,11 +14,15 @@ enum class Exit : int { done = 0, failed = 1, usage = 2 };
 /// Ends the command. The sentence says what happened, to what, and what to do.
 class Failure : public std::runtime_error {
  public:
-  explicit Failure(const std::string& sentence, Exit code = Exit::failed) : std::runtime_error(sentence), code_(code) {}
+  explicit Failure(const std::string& sentence, Exit code = Exit::failed, int error = 0)
+      : std::runtime_error(sentence), code_(code), error_(error) {}
   Exit code() const noexcept { return code_; }
+  /// The errno behind it; 0 when there is none.
+  int error() const noexcept { return error_; }
 
  private:
   Exit code_;
+  int error_;
 };
 
 /// The failure that the calling thread's last VTX call has left: its sentence, and `usage` when what the user typed was wrong.

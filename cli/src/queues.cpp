@@ -22,8 +22,10 @@ std::string count_of(const Json& object, const char* key) { return grouped(objec
 /// A text or number as it is; "-" for null and "".
 std::string text_of(const Json& object, const char* key) {
   const Json value = object.value(key, Json());
-  if (value.is_null() || value == "") return "-";
-  return value.is_string() ? printable(value.get<std::string>()) : value.dump();
+  if (value.is_null()) return "-";
+  if (!value.is_string()) return value.dump();
+  const auto text = value.get<std::string>();
+  return text.empty() ? "-" : printable(text);
 }
 
 std::uint64_t depth_of(const Json& queue) {

@@ -86,7 +86,7 @@ class Run {
     attempt(cause, [&] { durable = sender_.flush(); });
     report(durable);
     if (!durable) link_.abandon();
-    if (cause) throw *cause;
+    if (cause) throw Failure(*cause);
     return durable && !stopped_ ? Exit::done : Exit::failed;
   }
 

@@ -45,7 +45,7 @@ bool Sender::flush() {
     const int error = errno;
     const Failure failure = last_failure(link_.endpoint());
     const Ready ready = link_.wait(0, -1, std::chrono::milliseconds(error == EAGAIN ? 0 : kFlushSliceMs));
-    if (!may_pass(error)) throw failure;
+    if (!may_pass(error)) throw Failure(failure.what());  // what was typed is not at fault any more
     if (!ready.stop) continue;
     if (given_up == Clock::time_point::max()) given_up = Clock::now() + kGrace;
     if (Clock::now() >= given_up || link_.session().signals().count() > 1) return false;

@@ -39,7 +39,7 @@ Signals::~Signals() {
 }
 
 int Signals::taken() {
-  signalfd_siginfo info;
+  signalfd_siginfo info{};
   while (read(fd_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
     ++count_;
     if (first_ == 0) first_ = static_cast<int>(info.ssi_signo);

@@ -20,7 +20,7 @@ CREATE TABLE vtx_queue (
 );
 
 CREATE TABLE vtx_stream (
-  id INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 1048575),
+  id INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 1048574),
   queue INTEGER NOT NULL,
   kind TEXT NOT NULL,               -- main up down mailbox
   peer TEXT NOT NULL,               -- whose mailbox
@@ -82,10 +82,11 @@ CREATE TABLE vtx_retry (
   first INTEGER NOT NULL,
   last INTEGER NOT NULL,
   delivered INTEGER NOT NULL,
-  due INTEGER NOT NULL,
+  due INTEGER NOT NULL,             -- 0: at once
   reason TEXT
 );
-CREATE INDEX vtx_retry_due ON vtx_retry (grp, due, id);
+CREATE INDEX vtx_retry_due ON vtx_retry (grp, due, first);
+CREATE INDEX vtx_retry_range ON vtx_retry (stream, grp, first);
 
 -- What each link committed last: a commit whose answer was lost is recognised when it comes again.
 CREATE TABLE vtx_producer (

@@ -93,7 +93,8 @@ TEST_F(AdminTest, BenchMeasuresOnAQueueOfItsOwn) {
   EXPECT_GT(result.at("recv").at("messages_per_second"), 0);
   EXPECT_GE(result.at("recv").at("messages_per_claim"), 1);
   EXPECT_LE(result.at("latency").at("p50_seconds"), result.at("latency").at("p99_seconds"));
-  for (const json& queue : ask({"queues", uri()}).at("queues")) EXPECT_EQ(queue.at("groups").at(0).at("depth"), 0);
+  const json answer = ask({"queues", uri()});
+  for (const json& queue : answer.at("queues")) EXPECT_EQ(queue.at("groups").at(0).at("depth"), 0);
 }
 
 TEST_F(AdminTest, BenchDoesNotEatRealMessages) {

@@ -63,6 +63,27 @@ TEST_F(FaultyLinks, FullStoreBlocksTheSenderAndGoesOnWhenThereIsSpace) {
   expect_all(sent);
 }
 
+TEST_F(FaultyLinks, MessageThatTheStoreCannotTakeIsDroppedAloneAndTold) {
+  faults_->set_longest(10);
+  Socket push(world_, ZMQ_PUSH);
+  EventLog events(world_, push);
+  push.connect(at());
+  faults_->set_full(true);  // so that they share a commit
+  push.send("blocks");
+  ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_TROUBLE));
+  for (const char* text : {"a", "far too long for it", "b", "so is this one", "c"}) push.send(text);
+  faults_->set_full(false);
+  EXPECT_EQ(vtx_flush(world_.vtx(), push.get(), static_cast<int>(kPatience.count())), -1);
+  EXPECT_EQ(errno, EINVAL);
+  EXPECT_NE(std::string(vtx_last_error()).find("too long"), std::string::npos) << vtx_last_error();
+  EXPECT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_REFUSED));
+  EXPECT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_REFUSED));
+  push.flush();
+  EXPECT_EQ(push.stats().dropped, 2U);
+  EXPECT_EQ(push.stats().durable, 4U);
+  expect_all({"blocks", "a", "b", "c"});
+}
+
 TEST_F(FaultyLinks, FlushInTimeOrEagain) {
   Socket push(world_, ZMQ_PUSH);
   EventLog events(world_, push);

@@ -101,6 +101,24 @@ TEST_P(StoreQueueContract, DelayedNackWaitsForTheClock) {
   EXPECT_EQ(due.claim->delivery, 2U);
 }
 
+TEST_P(StoreQueueContract, WhatComesBackInPiecesGoesOutInOrder) {
+  a_->append(stream_, numbers(1, 4));
+  const Completion got = claim();
+  const u32 last = 3;
+  a_->settle({{group_, got.claim->id, bits({last}), {{last, Verdict::unseen, {}, ""}}}});
+  place().advance(Ms{20});
+  a_->settle({{group_, got.claim->id, bits({0, last}), {{0, Verdict::unseen, {}, ""}}}});
+  place().advance(Ms{20});
+  a_->settle(
+      {{group_, got.claim->id, bits({0, 1, 2, last}), {{1, Verdict::unseen, {}, ""}, {2, Verdict::unseen, {}, ""}}}});
+  std::vector<std::string> order;
+  for (Completion again = claim(); again.claim; again = claim()) {
+    const auto some = texts(again);
+    order.insert(order.end(), some.begin(), some.end());
+  }
+  EXPECT_EQ(order, numbers(1, 4));
+}
+
 TEST_P(StoreQueueContract, UnseenMessageComesBackUncountedAtOnce) {
   a_->append(stream_, numbers(1, 1));
   a_->settle({settle_all(claim(), Verdict::unseen)});

@@ -60,10 +60,12 @@ class Basket {
 
 }  // namespace
 
+/// What is due already goes first, in the order of the stream however it came back.
 void MemoryDatabase::retry(Id group, RetryRow row) {
   GroupRow& owner = tables_.groups.at(group);
   row.id = ++last_id_;
-  owner.retries[{row.due, row.id}] = row;
+  if (row.due <= now()) row.due = {};
+  owner.retries[{row.due, row.first, row.id}] = row;
   ring(owner.queue);
 }
 
@@ -109,7 +111,7 @@ void MemoryDatabase::lease(const ClaimNext& wish, Id stream_id, Seq from, Seq to
 /// @return true when a due retry decided the answer
 bool MemoryDatabase::lease_retry(const ClaimNext& wish, StoreTime now, Completion& answer) {
   GroupRow& group = tables_.groups.at(wish.group);
-  while (!group.retries.empty() && group.retries.begin()->first.first <= now) {
+  while (!group.retries.empty() && group.retries.begin()->second.due <= now) {
     RetryRow& row = group.retries.begin()->second;
     const Seq first = next_offered(group, tables_.streams.at(row.stream), row.first, row.last);
     if (first == 0) {  // a dead letter that somebody settled meanwhile
@@ -145,8 +147,8 @@ bool MemoryDatabase::lease_fresh(const ClaimNext& wish, Completion& answer) {
 /// Says what a further claim would find now, and when a retry falls due.
 void MemoryDatabase::look_ahead(const GroupRow& group, StoreTime now, Completion& answer) {
   for (const auto& [key, row] : group.retries) {
-    if (key.first > now) {
-      answer.due_in = key.first - now;
+    if (row.due > now) {
+      answer.due_in = row.due - now;
       break;
     }
     answer.more = true;

@@ -3,6 +3,8 @@
 // The faults of a MemoryStore: what was ordered, and what that means for the operation at hand.
 #include "support/memory_store.hpp"
 
+#include <algorithm>
+
 namespace vtx::test {
 
 namespace {
@@ -25,6 +27,14 @@ std::optional<T> count_down(std::map<u32, T>& countdown) {
 bool writes(const driver::Operation& operation) {
   return !std::holds_alternative<driver::Read>(operation) && !std::holds_alternative<driver::Inspect>(operation) &&
          !std::holds_alternative<driver::Beat>(operation) && !std::holds_alternative<driver::Check>(operation);
+}
+
+bool is_longer(const driver::Operation& operation, std::size_t longest) {
+  const auto* commit = std::get_if<driver::Commit>(&operation);
+  return commit != nullptr && std::ranges::any_of(commit->appends, [&](const driver::Append& append) {
+           return std::ranges::any_of(append.messages,
+                                      [&](const auto& message) { return message.body.size() > longest; });
+         });
 }
 
 }  // namespace
@@ -62,6 +72,11 @@ void MemoryFaults::set_full(bool full) {
   full_ = full;
 }
 
+void MemoryFaults::set_longest(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  longest_ = bytes;
+}
+
 void MemoryFaults::shuffle(u64 seed) {
   const std::lock_guard lock(mutex_);
   seed_ = seed;
@@ -74,6 +89,8 @@ MemoryFaults::Doom MemoryFaults::judge(const driver::Operation& operation) {
   doom.fails = count_down(failing_[operation.index()]);
   if (!doom.fails && full_ && writes(operation))
     doom.fails = Status(Code::no_space, "The memory database is full: free space.");
+  if (!doom.fails && longest_ > 0 && is_longer(operation, longest_))
+    doom.fails = Status(Code::invalid, "A message is too long for the memory database.");
   return doom;
 }
 

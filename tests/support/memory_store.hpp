@@ -41,6 +41,8 @@ class MemoryFaults {
   void lose_openings(u32 count);
   /// While true whatever writes answers no_space.
   void set_full(bool full);
+  /// Commits with a longer message answer invalid. 0: any length.
+  void set_longest(std::size_t bytes);
   /// Answers wait and overtake each other, never within a stream or group. 0: as they come.
   void shuffle(u64 seed);
 
@@ -72,6 +74,7 @@ class MemoryFaults {
   Status start_;
   u32 lost_openings_ = 0;
   bool full_ = false;
+  std::size_t longest_ = 0;
   u64 seed_ = 0;
 };
 

@@ -71,8 +71,8 @@ struct GroupRow {
   std::string name;
   std::string filter;
   u32 max_deliveries = 0;
-  std::map<Id, Seq> next;                                ///< by stream: first sequence never leased; absent 1
-  std::map<std::pair<StoreTime, Id>, RetryRow> retries;  ///< in the order of leasing
+  std::map<Id, Seq> next;                                      ///< by stream: first sequence never leased; absent 1
+  std::map<std::tuple<StoreTime, Seq, Id>, RetryRow> retries;  ///< in the order of leasing
 
   Seq next_of(Id stream) const {
     const auto found = next.find(stream);

@@ -93,7 +93,8 @@ VTX_EXPORT int vtx_last_endpoint (vtx_t *vtx, void *socket, char *buffer, size_t
 
 /*
  * Waits until all that was sent on the socket's VTX links before the call is durable, as their `durability` says.
- * @timeout_ms: -1 for ever. errno: EAGAIN (not within the time; nothing is lost, call again), ENOSPC and others (what holds the link up), ECANCELED (the link ended first).
+ * @timeout_ms: -1 for ever. errno: EAGAIN (not within the time; nothing is lost, call again), ENOSPC and others (what holds the link up), ECANCELED (the link ended first),
+ * EINVAL (a message since the last flush was refused and dropped, as vtx_last_error() and VTX_EVENT_REFUSED say; all others are durable).
  */
 VTX_EXPORT int vtx_flush (vtx_t *vtx, void *socket, int timeout_ms);
 
@@ -124,7 +125,8 @@ enum {
   VTX_EVENT_DEAD_LETTERED = 5, /* a message went to the dead-letter queue */
   VTX_EVENT_HOLD_EXCEEDED = 6, /* a message was neither released nor acknowledged within `hold` */
   VTX_EVENT_LINGER_EXPIRED = 7,/* messages were dropped unsent at close: see the sentence for how many */
-  VTX_EVENT_FAILED = 8         /* the link ended by a fault that waiting cannot cure */
+  VTX_EVENT_FAILED = 8,        /* the link ended by a fault that waiting cannot cure */
+  VTX_EVENT_REFUSED = 9        /* a message that the store can never take (too large for it) was dropped; the next vtx_flush says so, too */
 };
 
 enum { VTX_STATE_CONNECTING = 0, VTX_STATE_LIVE = 1, VTX_STATE_WAITING = 2, VTX_STATE_CLOSING = 3 };

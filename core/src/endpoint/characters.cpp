@@ -35,9 +35,9 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
 }
 
 std::string percent_encoded(char c) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
   const auto byte = static_cast<unsigned char>(c);
-  return {'%', digits[byte >> 4], digits[byte & 15]};
+  return {'%', kDigits[byte >> 4], kDigits[byte & 15]};
 }
 
 std::optional<std::string> percent_decoded(std::string_view text) {

@@ -85,10 +85,10 @@ std::string mask_query(std::string_view query) {
 }  // namespace
 
 bool is_secret_option(std::string_view name) {
-  constexpr std::array<std::string_view, 2> secrets{"password", "sslpassword"};
+  constexpr std::array<std::string_view, 2> kSecrets{"password", "sslpassword"};
   std::string lower(name);
   std::transform(lower.begin(), lower.end(), lower.begin(), to_lower);
-  return lower.find("password") != std::string::npos || !nearest(lower, secrets).empty();
+  return lower.find("password") != std::string::npos || !nearest(lower, kSecrets).empty();
 }
 
 std::string printable(std::string_view text) {

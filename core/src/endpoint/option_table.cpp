@@ -37,8 +37,8 @@ Status parse_queue(std::string_view text, LinkOptions& options) { return store(p
 Status parse_group(std::string_view text, LinkOptions& options) { return store(parse_name(text), options.group); }
 
 Status parse_ack(std::string_view text, LinkOptions& options) {
-  static constexpr std::array<std::string_view, 4> names{"release", "next", "manual", "none"};  // as enum Ack
-  return store(parse_choice(text, names), options.ack);
+  static constexpr std::array<std::string_view, 4> kNames{"release", "next", "manual", "none"};  // as enum Ack
+  return store(parse_choice(text, kNames), options.ack);
 }
 
 Status parse_hold(std::string_view text, LinkOptions& options) {
@@ -48,8 +48,8 @@ Status parse_hold(std::string_view text, LinkOptions& options) {
 }
 
 Status parse_durability(std::string_view text, LinkOptions& options) {
-  static constexpr std::array<std::string_view, 2> names{"async", "sync"};  // as bool sync
-  return store(parse_choice(text, names), options.sync);
+  static constexpr std::array<std::string_view, 2> kNames{"async", "sync"};  // as bool sync
+  return store(parse_choice(text, kNames), options.sync);
 }
 
 Status parse_prefetch(std::string_view text, LinkOptions& options) {
@@ -68,14 +68,14 @@ Status parse_max_deliveries(std::string_view text, LinkOptions& options) {
 }
 
 Status parse_retain(std::string_view text, LinkOptions& options) {
-  static constexpr std::array<std::string_view, 2> names{"consumed", "forever"};
+  static constexpr std::array<std::string_view, 2> kNames{"consumed", "forever"};
   if (!text.empty() && is_digit(text.front()))
     return {Code::unsupported,
             fmt::format("'{}': retention by age, count or size is not yet supported: write consumed or forever",
                         printable(text))};
-  const Result<std::size_t> chosen = parse_choice(text, names);
+  const Result<std::size_t> chosen = parse_choice(text, kNames);
   if (!chosen) return chosen.error();
-  options.retain = names[*chosen];
+  options.retain = kNames[*chosen];
   return {};
 }
 

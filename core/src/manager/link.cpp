@@ -331,14 +331,14 @@ void Link::cancel_flush(const std::shared_ptr<Call<Status>>& call) {
 
 void Link::answer_flushes() {
   if (flushes_.empty()) return;
-  const std::uint64_t durable = producer_ ? producer_->durable() : 0;
+  const std::uint64_t done = producer_ ? producer_->done() : 0;
   std::erase_if(flushes_, [&](Flush& flush) {
     if (!flush.known && pipe_empty_) {
       flush.known = true;
       flush.target = producer_->taken();
     }
-    if (flush.known && durable >= flush.target) {
-      flush.call->answer({});
+    if (flush.known && done >= flush.target) {
+      flush.call->answer(producer_ ? producer_->take_refusal() : Status());
       return true;
     }
     const Status& trouble = producer_->trouble();
@@ -430,7 +430,7 @@ bool Link::finish() {
 }
 
 void Link::on_linger_expired() {
-  std::uint64_t dropped = producer_->taken() - producer_->durable();
+  std::uint64_t dropped = producer_->taken() - producer_->done();
   bool more = false;
   zmq_msg_t frame;
   zmq_msg_init(&frame);

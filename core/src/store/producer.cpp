@@ -13,14 +13,18 @@ using namespace driver;
 namespace {
 constexpr Ms kAfterTrouble{250};          // a commit that failed for a passing reason is tried again after this
 constexpr std::size_t kBatchesAhead = 2;  // one being committed, one gathering
+constexpr std::size_t kKeptBytes = 4 * kMaxBatchBytes;  // of a spare batch: a large message must not stay for ever
 }  // namespace
 
 void Producer::Batch::clear() {
   frames.clear();
   items.clear();
   encoded.clear();
+  if (encoded.capacity() > kKeptBytes) encoded = {};
   bytes = 0;
+  done = 0;
   frozen = false;
+  singly = false;
 }
 
 Producer::Producer(Engine& engine, const LinkOptions& options, LinkStats& stats, LinkEvents& events)
@@ -75,15 +79,16 @@ void Producer::keep(bool more) {
 
 std::vector<Message> Producer::messages_of(Batch& batch) {
   std::size_t joined = 0;
-  for (const Item& item : batch.items) {
+  const std::span<const Item> items = std::span(batch.items).subspan(batch.done, batch.next());
+  for (const Item& item : items) {
     if (item.frames != 1) joined += item.bytes + item.frames * sizeof(u32);
   }
   batch.encoded.resize(joined);
   std::span<std::byte> space(batch.encoded);
-  std::vector<Message> messages(batch.items.size());
+  std::vector<Message> messages(items.size());
   std::vector<std::span<const std::byte>> parts;
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    const Item& item = batch.items[i];
+    const Item& item = items[i];
     const auto bytes_of = [&](std::size_t frame) {
       zmq_msg_t* message = batch.frames.at(item.first_frame + frame);
       return std::span(static_cast<const std::byte*>(zmq_msg_data(message)), zmq_msg_size(message));
@@ -125,6 +130,7 @@ void Producer::on_committed(Completion& answer) {
   if (!answer.status.ok()) {
     const Code code = answer.status.code();
     if (code == Code::lost || code == Code::in_doubt) return;  // the same commit again when the session is back
+    if (code == Code::invalid) return on_refused(answer.status);
     if (trouble_.ok()) events_.on_link_event(VTX_EVENT_TROUBLE, answer.status.text());
     trouble_ = answer.status;
     again_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + kAfterTrouble, [this] { again_ = 0; });
@@ -137,10 +143,30 @@ void Producer::on_committed(Completion& answer) {
   engine_.on_changed(options_.queue);
   ++counter_;
   ++stats_.commits;
-  const u64 count = batches_.front()->items.size();
-  durable_ += count;
+  const std::size_t count = batches_.front()->next();
   stats_.durable += count;
-  batches_.front()->clear();
+  on_done(count);
+}
+
+/// The store will never take one of these messages; it must not hold up its neighbours, nor those that come.
+void Producer::on_refused(const Status& why) {
+  Batch& batch = *batches_.front();
+  if (batch.next() > 1) {
+    batch.singly = true;
+    return;
+  }
+  ++stats_.dropped;
+  refusal_ = why;
+  events_.on_link_event(VTX_EVENT_REFUSED, why.text() + "; the message was dropped");
+  on_done(1);
+}
+
+void Producer::on_done(std::size_t count) {
+  done_ += count;
+  Batch& batch = *batches_.front();
+  batch.done += count;
+  if (batch.done < batch.items.size()) return;
+  batch.clear();
   spare_.push_back(std::move(batches_.front()));
   batches_.pop_front();
 }

@@ -39,9 +39,12 @@ class Producer : public std::enable_shared_from_this<Producer> {
   /// Commits what has gathered, unless a commit runs. True when something was submitted.
   bool commit();
   /// Everything taken is durable, as `durability` says.
-  bool idle() const { return durable_ == taken_; }
+  bool idle() const { return done_ == taken_; }
   std::uint64_t taken() const { return taken_; }
-  std::uint64_t durable() const { return durable_; }
+  /// Of these, what is durable or was refused.
+  std::uint64_t done() const { return done_; }
+  /// Why messages were refused since this was last asked; ok when none was.
+  Status take_refusal() { return std::exchange(refusal_, {}); }
   /// What holds commits up; ok when nothing does.
   const Status& trouble() const { return trouble_; }
 
@@ -55,14 +58,19 @@ class Producer : public std::enable_shared_from_this<Producer> {
     FrameList frames;
     std::vector<Item> items;
     std::size_t bytes = 0;
+    std::size_t done = 0;            ///< items stored or refused
     bool frozen = false;             ///< submitted once: it is repeated as it was, or the store would not know it again
+    bool singly = false;             ///< one of it is refused: item by item, to find which
     std::vector<std::byte> encoded;  ///< bodies of several frames, joined
+    std::size_t next() const { return singly ? 1 : items.size() - done; }  ///< items of the next commit
     void clear();
   };
 
   Batch& gathering();
   std::vector<driver::Message> messages_of(Batch& batch);
   void on_committed(driver::Completion& answer);
+  void on_refused(const Status& why);
+  void on_done(std::size_t count);
 
   Engine& engine_;
   const LinkOptions options_;
@@ -80,7 +88,8 @@ class Producer : public std::enable_shared_from_this<Producer> {
   Timers::Token again_ = 0;
   Status trouble_;
   std::uint64_t taken_ = 0;
-  std::uint64_t durable_ = 0;
+  std::uint64_t done_ = 0;
+  Status refusal_;
 };
 
 }  // namespace vtx

@@ -81,7 +81,7 @@ bool Ledger::claim_retry(const driver::ClaimNext& next, Completion& out) {
     {
       auto rows = database_.query(
           "SELECT id, stream, first, last, delivered, reason FROM vtx_retry WHERE grp = ? AND due <= ? ORDER BY due, "
-          "id LIMIT 1",
+          "first, id LIMIT 1",
           next.group, now_);
       if (!rows.next()) return false;
       entry = rows.number(0);

@@ -134,13 +134,17 @@ u64 Ledger::requeue(Id queue, Id stream, Seq seq, Completion& out) {
                   "group '" + name + "', where dead letter " + std::to_string(seq) + " comes from, is no more"};
     return 0;
   }
-  if (database_.value("SELECT 1 FROM vtx_retry WHERE grp = ?1 AND stream = ?2 AND ?3 BETWEEN first AND last UNION ALL "
-                      "SELECT 1 FROM vtx_claim WHERE grp = ?1 AND stream = ?2 AND ?3 BETWEEN first AND last",
-                      *group, stream, seq))
+  // Ranges of one group do not overlap, so the nearest one that begins at or before it tells.
+  const auto waits = database_.value(
+      "SELECT last FROM vtx_retry WHERE grp = ? AND stream = ? AND first <= ? ORDER BY first DESC LIMIT 1", *group,
+      stream, seq);
+  if (waits && static_cast<Seq>(*waits) >= seq) return 0;
+  if (database_.value("SELECT 1 FROM vtx_claim WHERE grp = ?1 AND stream = ?2 AND ?3 BETWEEN first AND last", *group,
+                      stream, seq))
     return 0;
   database_.run(
-      "INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, 0, ?, '')", *group,
-      stream, seq, seq, now_);
+      "INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, 0, 0, '')", *group,
+      stream, seq, seq);
   retried_.insert(static_cast<Id>(*group));
   return 1;
 }

@@ -104,9 +104,12 @@ void Ledger::settle_one(const OpenClaim& claim, u32 offset, const Odd* odd) {
   if (stream_info(claim.stream)->dead) remove_one(claim.stream, seq);
 }
 
+/// What comes again at once has no due time: it goes first, in the order of the stream however it came back, and a clock that is set
+/// back cannot hold it up.
 void Ledger::retry(const OpenClaim& claim, Range range, u32 delivered, Ms delay, const std::string& reason) {
   database_.run("INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                claim.group, claim.stream, range.first, range.last, delivered, now_ + delay.count(), reason);
+                claim.group, claim.stream, range.first, range.last, delivered,
+                delay <= Ms::zero() ? 0 : now_ + delay.count(), reason);
   if (delay <= Ms::zero()) retried_.insert(claim.group);
 }
 

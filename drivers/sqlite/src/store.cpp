@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <new>
+#include <span>
 
 namespace vtx::sqlite {
 namespace {
@@ -110,9 +111,9 @@ void SqliteStore::run_readers() {
 }
 
 /// False: there is none, and what is queued stays so or has been answered.
-bool SqliteStore::begin_transaction() {
-  database_.set_sync(
-      std::any_of(queue_.begin(), queue_.end(), [](const Pending& pending) { return wants_sync(pending.operation); }));
+bool SqliteStore::begin_transaction(std::span<const Pending> operations) {
+  database_.set_sync(std::any_of(operations.begin(), operations.end(),
+                                 [](const Pending& pending) { return wants_sync(pending.operation); }));
   if (!database_.begin()) {
     retry_at_ = clock_.now() + kBusyPause;
     return false;
@@ -129,13 +130,14 @@ bool SqliteStore::begin_transaction() {
 }
 
 void SqliteStore::transact() {
+  const std::span<const Pending> operations = std::span(queue_).first(singly_ > 0 ? 1 : queue_.size());
   bool committing = false;
   try {
-    if (!begin_transaction()) return;
+    if (!begin_transaction(operations)) return;
     ledger_.begin(clock_.wall());
     std::vector<Completion> answers;
-    answers.reserve(queue_.size());
-    for (const auto& pending : queue_) answers.push_back(apply(pending));
+    answers.reserve(operations.size());
+    for (const auto& pending : operations) answers.push_back(apply(pending));
     std::vector<Id> groups = next_in_line_;
     if (ledger_.has_awakened() && (!waiting_.empty() || side_->is_anyone_armed())) {
       const auto awakened = ledger_.awakened();
@@ -146,7 +148,7 @@ void SqliteStore::transact() {
     committing = true;
     database_.run("COMMIT");
     committing = false;
-    queue_.clear();
+    take_done(operations.size());
     new_holders_.clear();
     std::move(answers.begin(), answers.end(), std::back_inserter(done_));
     ring(groups);
@@ -189,28 +191,39 @@ void SqliteStore::claim(const driver::ClaimNext& next, Completion& out) {
   if (out.status.ok() && !out.claim && !out.retry_waiting) wait_for(next.group);
 }
 
+void SqliteStore::take_done(std::size_t count) {
+  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
+  singly_ = std::min(queue_.size(), singly_ > 0 ? singly_ - 1 : 0);
+}
+
 void SqliteStore::fail_transaction(const SqliteError& error, bool committing) {
   const int kind = error.native & 0xff;
   database_.rollback();
+  ledger_.reset();
   give_up_new_holders();
   auto status = translate(error, path_);
   if (kind == SQLITE_BUSY || kind == SQLITE_LOCKED) {
     retry_at_ = clock_.now() + kBusyPause;
     return;
   }
-  const bool stays_open = kind == SQLITE_FULL || kind == SQLITE_TOOBIG || kind == SQLITE_CONSTRAINT;
-  if (!stays_open) {
+  const bool of_one = kind == SQLITE_TOOBIG || kind == SQLITE_CONSTRAINT;
+  if (kind != SQLITE_FULL && !of_one) {
     // A sync that failed in COMMIT may have reached the disk nevertheless.
     doubt_ = committing;
     return end_session(std::move(status));
   }
-  for (const auto& pending : queue_) {
+  if (of_one && singly_ == 0 && queue_.size() > 1) {
+    singly_ = queue_.size();
+    return;
+  }
+  const std::size_t count = of_one ? 1 : queue_.size();
+  for (const auto& pending : std::span(queue_).first(count)) {
     Completion failed;
     failed.ticket = pending.ticket;
     failed.status = status;
     done_.push_back(std::move(failed));
   }
-  queue_.clear();
+  take_done(count);
 }
 
 void SqliteStore::end_session(Status why) {
@@ -248,7 +261,7 @@ void SqliteStore::close() {
                       : Status(Code::lost, path_ + ": the session ended");
     done_.push_back(std::move(lost));
   }
-  queue_.clear();
+  take_done(queue_.size());
   doubt_ = false;
   if (side_) {
     for (const auto& [holder, slot] : holders_) side_->free_slot(slot);

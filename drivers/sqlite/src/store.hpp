@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,8 @@ class SqliteStore final : public driver::Store {
   void run_queue();
   void run_readers();
   void transact();
-  bool begin_transaction();
+  bool begin_transaction(std::span<const Pending> operations);
+  void take_done(std::size_t count);
   void give_up_new_holders();
   Completion apply(const Pending& pending);
   void claim(const driver::ClaimNext& next, Completion& out);
@@ -97,6 +99,8 @@ class SqliteStore final : public driver::Store {
   u64 inode_ = 0;
 
   std::vector<Pending> queue_;
+  std::size_t singly_ =
+      0;  // one of so many at the front fails the transaction for all: each has its own, to find which
   std::vector<Completion> done_;
   std::optional<driver::Steady> retry_at_;  // somebody who does not queue with us held the database
   bool waits_for_lock_ = false;

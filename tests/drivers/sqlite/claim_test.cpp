@@ -2,6 +2,7 @@
 //
 // The way of a message through the tables, and what the tables look like meanwhile.
 #include "harness.hpp"
+#include "support/manual_clock.hpp"
 
 namespace vtx::sqlite::test {
 namespace {
@@ -212,6 +213,42 @@ TEST_F(Claims, StoredTimesDoNotGoBack) {
   EXPECT_EQ(tend(), 2U);
   ASSERT_TRUE(store_->send({"c"}).ok());
   EXPECT_EQ(sql("SELECT min(stored) FROM vtx_message"), ahead);
+}
+
+TEST_F(Claims, AClockSetBackHoldsNothingUpThatIsDueAtOnce) {
+  vtx::test::ManualClock clock;
+  Driven other(path_, {}, clock);
+  other.open();
+  other.declare();
+  ASSERT_TRUE(other.send({"a", "b"}).ok());
+  const auto got = other.claim();
+  Commit commit;
+  commit.settles.push_back(other.settle_all(*got.claim, Verdict::nacked));
+  other.run(std::move(commit));
+  clock.set_wall(clock.wall() - 24h);
+  EXPECT_EQ(bodies(other.claim()), Texts{"a"});
+}
+
+TEST_F(Claims, OneOperationThatCannotBeDoneDoesNotFailItsNeighbours) {
+  Foreign(path_).run(
+      "CREATE TRIGGER picky BEFORE INSERT ON vtx_message WHEN NEW.body = CAST('bad' AS BLOB) BEGIN SELECT RAISE(ABORT, "
+      "'not that one'); END");
+  std::vector<u64> tickets;
+  std::vector<std::string> texts{"good", "bad", "fine"};
+  std::vector<Message> messages(texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    messages[i].body = std::as_bytes(std::span(texts[i]));
+    Commit commit;
+    commit.producer[0] = static_cast<std::byte>(i + 1);
+    commit.counter = 1;
+    commit.appends.push_back({store_->stream, {messages[i]}, "", -1});
+    tickets.push_back(store_->submit(std::move(commit)));
+  }
+  EXPECT_TRUE(store_->wait(tickets[0]).status.ok());
+  const Status refused = store_->wait(tickets[1]).status;
+  EXPECT_NE(refused.text().find("not that one"), std::string::npos) << refused.text();
+  EXPECT_TRUE(store_->wait(tickets[2]).status.ok());
+  EXPECT_EQ(bodies(store_->claim()), (Texts{"good", "fine"}));
 }
 
 }  // namespace

@@ -135,7 +135,8 @@ struct Hold {
   bool release = false;
 };
 
-/// Leases the next range of a group to a holder. Answers claim and messages, or none.
+/// Leases the next range of a group to a holder. Answers claim and messages, or none. What the group must have again and is due goes
+/// first: what needs no waiting in the order of its stream, as far as the store can, then what was delayed, by its time.
 struct ClaimNext {
   Id group = 0;
   Id holder = 0;
