@@ -122,8 +122,8 @@ struct OpenGroup {
   std::string kind;  ///< main up down mailbox
   std::string peer;  ///< mailbox: whose
   std::string name;
-  std::string from;                   ///< where a new group begins: oldest, now, seq:N, time:…, an age
-  std::string filter;                 ///< subscription set, encoded by core; stored
+  std::string from;                   ///< where a new group begins: see Locate
+  std::optional<std::string> filter;  ///< subscription set, encoded by core: replaces what is stored
   std::optional<u32> max_deliveries;  ///< declared by this link: replaces what is stored
   u32 default_max_deliveries = 10;    ///< for a new group
 };
@@ -148,11 +148,18 @@ struct ClaimNext {
   u64 number = 0;
 };
 
+/// Where in a stream to begin. Answers first, head, tail.
+struct Locate {
+  Id stream = 0;
+  std::string from;  ///< oldest, now (after the newest), seq:N, time:RFC 3339, -AGE ("-15m": so long ago); by the store's clock
+};
+
 /// Reads without leasing. Answers messages, head, tail.
 struct Read {
   Id stream = 0;
   Seq from = 1;
   Limit limit;
+  bool wait = false;  ///< if it found no message, `changed` tells of the next one in this stream
 };
 
 /// Shows that `holder` lives; holder 0 becomes a new one. Answers id and the other holders that have open claims.
@@ -189,8 +196,8 @@ struct Inspect {
 /// Looks for what goes wrong in practice. Answers findings.
 struct Check {};
 
-using Operation = std::variant<Commit, OpenQueue, OpenStream, OpenGroup, Hold, ClaimNext, Read, Beat, TakeOver, Tend,
-                               Steer, Inspect, Check>;
+using Operation = std::variant<Commit, OpenQueue, OpenStream, OpenGroup, Hold, ClaimNext, Locate, Read, Beat, TakeOver,
+                               Tend, Steer, Inspect, Check>;
 
 /// A leased range of one stream.
 struct Claim {
@@ -215,6 +222,7 @@ struct GroupStats {
   u64 depth = 0;     ///< messages not yet settled by this group
   u64 claimed = 0;   ///< of these, leased to a consumer now
   u64 retrying = 0;  ///< of these, waiting for redelivery
+  u64 trimmed = 0;   ///< retired by age, count or size before the group had settled them
 };
 
 struct QueueStats {
@@ -247,7 +255,7 @@ enum class Event : std::uint8_t {
   answer,   ///< of the operation `ticket`
   opened,   ///< ticket 0: the session is live
   lost,     ///< ticket 0: the session is gone; pending operations have been answered lost or in_doubt before
-  changed,  ///< ticket 0: others made messages claimable in `changed` (empty: anywhere); never missed after a ClaimNext that found none
+  changed,  ///< ticket 0: others made messages claimable in `changed` (empty: anywhere); never missed after a ClaimNext, or a Read with `wait`, that found none
 };
 
 struct Completion {
@@ -256,7 +264,8 @@ struct Completion {
   Status status;
   Id id = 0;
   Seq head = 0;                ///< newest sequence of the stream concerned
-  Seq tail = 0;                ///< oldest retained
+  Seq tail = 0;                ///< oldest retained; head + 1 when there is none
+  Seq first = 0;               ///< Locate: the position; at most head + 1 unless a later one was asked for
   u64 count = 0;               ///< TakeOver, Steer, Tend: how many
   bool more = false;           ///< ClaimNext: more is claimable now; Tend: work is left
   bool retry_waiting = false;  ///< ClaimNext: a redelivered message waits; empty your hands, then claim alone
