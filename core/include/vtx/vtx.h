@@ -126,7 +126,9 @@ enum {
   VTX_EVENT_HOLD_EXCEEDED = 6, /* a message was neither released nor acknowledged within `hold` */
   VTX_EVENT_LINGER_EXPIRED = 7,/* messages were dropped unsent at close: see the sentence for how many */
   VTX_EVENT_FAILED = 8,        /* the link ended by a fault that waiting cannot cure */
-  VTX_EVENT_REFUSED = 9        /* a message that the store can never take (too large for it) was dropped; the next vtx_flush says so, too */
+  VTX_EVENT_REFUSED = 9,       /* a message that the store can never take (too large for it) was dropped; the next vtx_flush says so, too */
+  VTX_EVENT_CAUGHT_UP = 10,    /* a subscriber has been given all that was there when it began: from here on messages are live */
+  VTX_EVENT_TRIMMED = 11       /* retention removed messages that this reader had not been given: see the sentence for how many */
 };
 
 enum { VTX_STATE_CONNECTING = 0, VTX_STATE_LIVE = 1, VTX_STATE_WAITING = 2, VTX_STATE_CLOSING = 3 };
@@ -148,7 +150,9 @@ typedef struct vtx_stats_t {
   uint64_t filtered, expired, dead_lettered, fenced, dropped;
   uint64_t in_hand;        /* gauge: delivered, neither released nor settled */
   uint64_t claims;         /* ranges leased */
-  uint64_t depth;          /* gauge: messages of the queue not yet settled by the group (consumers) or by its slowest group (producers) */
+  uint64_t depth;          /* gauge: messages of the queue not yet settled by the group (consumers) or by its slowest group (producers);
+                              for a subscriber without a name: not yet delivered */
+  uint64_t trimmed;        /* removed by retention before this reader had been given them */
 } vtx_stats_t;
 
 /*

@@ -24,6 +24,14 @@ Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int 
   // inproc adds both sides' marks: with 1 here the application's own mark decides. Nothing of ours may linger.
   const int one = 1;
   const int none = 0;
+  if (type == ZMQ_XPUB) {
+    // It must block where it would drop.
+    if (zmq_setsockopt(socket, ZMQ_XPUB_NODROP, &one, sizeof one) != 0)
+      return fail(Code::internal, std::string("cannot set up the link's inproc socket: ") + zmq_strerror(errno), errno);
+    auto sentinel = create(zmq_context, ZMQ_DEALER);
+    if (!sentinel) return sentinel;
+    counterpart->sentinel_ = std::move(*sentinel);
+  }
   std::size_t size = sizeof counterpart->fd_;
   if (zmq_setsockopt(socket, ZMQ_SNDHWM, &one, sizeof one) != 0 ||
       zmq_setsockopt(socket, ZMQ_RCVHWM, &one, sizeof one) != 0 ||
@@ -35,10 +43,31 @@ Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int 
   return counterpart;
 }
 
-Status Counterpart::join(void* application_socket) {
+std::vector<std::string> Counterpart::addresses() const {
+  if (!sentinel_) return {address_};
+  return {address_, sentinel_->address_};
+}
+
+std::vector<int> Counterpart::fds() const {
+  if (!sentinel_) return {fd_};
+  return {fd_, sentinel_->fd_};
+}
+
+Status Counterpart::join(void* application_socket, bool subscribe_all) {
+  // First, so that it is the first to hear that the socket goes: the end of the subscriptions that comes with that must not be taken for a wish.
+  if (sentinel_) {
+    if (Status status = sentinel_->join(application_socket, false); !status.ok()) return status;
+  }
   if (zmq_connect(application_socket, address_.c_str()) != 0) {
     return Status(Code::internal, std::string("cannot join the socket to its link: ") + zmq_strerror(errno), errno);
   }
+  // A durable publisher blocks, it does not drop.
+  const int one = 1;
+  if (subscribe_all && zmq_setsockopt(application_socket, ZMQ_XPUB_NODROP, &one, sizeof one) != 0)
+    return Status(Code::internal, std::string("cannot set ZMQ_XPUB_NODROP: ") + zmq_strerror(errno), errno);
+  // As a subscriber of before ZMTP 3.1 would (RFC 29): a byte 1, then the prefix.
+  if (subscribe_all && zmq_send(socket_, "\x01", 1, ZMQ_DONTWAIT) != 1)
+    return Status(Code::internal, std::string("cannot subscribe to the socket: ") + zmq_strerror(errno), errno);
   refresh();
   int events = 0;
   std::size_t size = sizeof events;
@@ -64,15 +93,30 @@ Counterpart::Io Counterpart::receive(zmq_msg_t* frame, bool* more) {
   return Io::done;
 }
 
-void Counterpart::refresh() {
+int Counterpart::events_of(void* socket) {
   int events = 0;
   std::size_t size = sizeof events;
-  if (zmq_getsockopt(socket_, ZMQ_EVENTS, &events, &size) != 0) {
-    if (errno == ETERM) terminated_ = true;
-    events = 0;
-  }
+  if (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0) return events;
+  if (errno == ETERM) terminated_ = true;
+  return 0;
+}
+
+void Counterpart::refresh() {
+  const int events = events_of(socket_);
   writable_ = (events & ZMQ_POLLOUT) != 0;
   readable_ = (events & ZMQ_POLLIN) != 0;
+  if (!sentinel_) return;
+  drain_sentinel();
+  writable_ = (events_of(sentinel_->socket_) & ZMQ_POLLOUT) != 0;
+}
+
+/// It is sent the subscriptions, too.
+void Counterpart::drain_sentinel() {
+  zmq_msg_t frame;
+  zmq_msg_init(&frame);
+  while (zmq_msg_recv(&frame, sentinel_->socket_, ZMQ_DONTWAIT) >= 0) {
+  }
+  zmq_msg_close(&frame);
 }
 
 }  // namespace vtx

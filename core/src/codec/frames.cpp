@@ -70,4 +70,12 @@ bool decode_frames(std::span<const std::byte> body, u32 count, std::vector<Frame
   return false;
 }
 
+Frame first_frame(std::span<const std::byte> body, u32 count) {
+  if (count == 1) return body;
+  if (count == 0 || body.size() < kLength) return {};
+  const std::size_t length = read_length(body);
+  body = body.subspan(kLength);
+  return length <= body.size() ? body.first(length) : Frame{};
+}
+
 }  // namespace vtx

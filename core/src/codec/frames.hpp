@@ -29,4 +29,7 @@ void encode_frames(std::span<const Frame> frames, std::span<std::byte> out);
 /// damaged: a length that leads beyond the end, or another number of frames. Never reads outside of `body`.
 [[nodiscard]] bool decode_frames(std::span<const std::byte> body, driver::u32 count, std::vector<Frame>& out);
 
+/// The first frame of a body of `count` frames; empty when the body is damaged.
+Frame first_frame(std::span<const std::byte> body, driver::u32 count);
+
 }  // namespace vtx

@@ -89,7 +89,16 @@ Status apply_query(const Uri& uri, const std::vector<std::string>& of_driver, co
 }
 
 /// What no single option shows.
-Status check_whole(const LinkOptions& options, const EndpointUse* use) {
+Status check_whole(const LinkEndpoint& endpoint, const EndpointUse* use) {
+  const LinkOptions& options = endpoint.options;
+  if (use != nullptr && use->filters && options.subscription.empty()) {
+    for (const std::string_view name : {"ack", "hold", "lease", "max_deliveries"}) {
+      if (endpoint.given.contains(std::string(name)))
+        return {Code::invalid,
+                fmt::format("option '{}' needs subscription=NAME: {} without one only reads, and settles nothing", name,
+                            use->type)};
+    }
+  }
   if (use != nullptr && use->produces && is_dead_letter_queue(options.queue))
     return {Code::invalid,
             fmt::format("queue '{0}' is a dead-letter queue, which only VTX itself writes, and {1} sends: consume it, "
@@ -106,7 +115,7 @@ Status parse(std::string_view text, const Schemes& schemes, const EndpointUse* u
   Result<Uri> uri = parse_uri(text);
   if (!uri) return std::move(uri).error();
   if (Status bad = apply_query(*uri, *of_driver, use, out); !bad.ok()) return bad;
-  if (Status bad = check_whole(out.options, use); !bad.ok()) return bad;
+  if (Status bad = check_whole(out, use); !bad.ok()) return bad;
   driver::Endpoint& address = out.address;
   address.text = displayable_uri(text);
   address.scheme = std::move(uri->scheme);

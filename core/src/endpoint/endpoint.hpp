@@ -23,6 +23,8 @@ enum class Ack { release, next, manual, none };
 struct LinkOptions {
   std::string queue = "default";
   std::string group = "default";
+  std::string subscription;         ///< empty: none, an ephemeral reader
+  std::optional<std::string> from;  ///< checked; unset: as the socket type has it
   Ack ack = Ack::release;
   driver::Ms hold{0};  ///< 0: none
   bool sync = true;    ///< durability
@@ -30,7 +32,7 @@ struct LinkOptions {
   std::size_t prefetch_bytes = 64U * 1024 * 1024;
   driver::Ms lease{5000};
   std::optional<driver::u32> max_deliveries;
-  std::optional<std::string> retain;  ///< normalised: consumed, forever
+  std::optional<std::string> retain;  ///< normalised: consumed, 7d, 100000, 64MiB, …
 };
 
 struct LinkEndpoint {
@@ -43,6 +45,7 @@ struct LinkEndpoint {
 struct EndpointUse {
   bool produces = false;  ///< the socket type sends
   bool consumes = false;  ///< the socket type receives
+  bool filters = false;   ///< by subscription
   std::string type;       ///< for messages: "PUSH"
 };
 

@@ -10,6 +10,7 @@
 #include "endpoint/characters.hpp"
 #include "endpoint/uri.hpp"
 #include "endpoint/values.hpp"
+#include "vtx/driver/options.hpp"
 
 namespace vtx {
 namespace {
@@ -68,15 +69,17 @@ Status parse_max_deliveries(std::string_view text, LinkOptions& options) {
 }
 
 Status parse_retain(std::string_view text, LinkOptions& options) {
-  static constexpr std::array<std::string_view, 2> kNames{"consumed", "forever"};
-  if (!text.empty() && is_digit(text.front()))
-    return {Code::unsupported,
-            fmt::format("'{}': retention by age, count or size is not yet supported: write consumed or forever",
-                        printable(text))};
-  const Result<std::size_t> chosen = parse_choice(text, kNames);
-  if (!chosen) return chosen.error();
-  options.retain = kNames[*chosen];
-  return {};
+  return store(driver::parse_retention(text).map([](const driver::Retention& r) { return driver::to_text(r); }),
+               options.retain);
+}
+
+Status parse_subscription(std::string_view text, LinkOptions& options) {
+  return store(parse_name(text), options.subscription);
+}
+
+/// Only checked here: what it means is for the store's clock to say.
+Status parse_from(std::string_view text, LinkOptions& options) {
+  return store(driver::parse_start(text).map([&](const driver::Start&) { return std::string(text); }), options.from);
 }
 
 constexpr auto kBoth = OptionOf::both;
@@ -90,10 +93,10 @@ constexpr std::array kTable{
               "every group gets every message, its members compete", parse_group},
     OptionRow{"groups", kBoth, "", "", "names", "groups that hold back retention from the queue's creation on",
               nullptr},
-    OptionRow{"subscription", kConsumers, "SUB XSUB", "", "none, a name", "a durable cursor, its members compete",
-              nullptr},
-    OptionRow{"from", kConsumers, "", "", "oldest (SUB now), seq:N, time:RFC 3339, an age",
-              "where a new group or reader begins", nullptr},
+    OptionRow{"subscription", kConsumers, "SUB XSUB", "0.1", "none, a name", "a durable cursor, its members compete",
+              parse_subscription},
+    OptionRow{"from", kConsumers, "", "0.1", "oldest (SUB now), seq:N, time:RFC 3339, -AGE",
+              "where a new group or reader begins", parse_from},
     OptionRow{"ack", kConsumers, "", "0.1", "release, next, manual, none", "what settles a message", parse_ack},
     OptionRow{"hold", kConsumers, "", "0.1", "none, a time", "a message unsettled for so long goes to another",
               parse_hold},
@@ -105,7 +108,7 @@ constexpr std::array kTable{
               parse_lease},
     OptionRow{"max_deliveries", kConsumers, "", "0.1", "10, a count", "deliveries before a message goes to NAME.dead",
               parse_max_deliveries},
-    OptionRow{"retain", kBoth, "", "0.1", "consumed, forever",
+    OptionRow{"retain", kBoth, "", "0.1", "consumed (PUB 7d), forever, an age, a count, a size",
               "how long messages stay; the queue's creator declares it", parse_retain},
     OptionRow{"limit", kBoth, "", "", "none, a count, a size", "a full queue blocks its senders", nullptr},
     OptionRow{"delay", kProducers, "", "", "none, a time", "messages become visible so much later", nullptr},

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "endpoint/characters.hpp"
+#include "endpoint/uri.hpp"
 #include "endpoint/values.hpp"
 
 namespace vtx::driver {

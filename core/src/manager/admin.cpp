@@ -45,8 +45,11 @@ json to_json(const QueueStats& queue) {
            {"groups", json::array()},
            {"counters", json::object()}};
   for (const GroupStats& group : queue.groups) {
-    out["groups"].push_back(
-        {{"name", group.name}, {"depth", group.depth}, {"claimed", group.claimed}, {"retrying", group.retrying}});
+    out["groups"].push_back({{"name", group.name},
+                             {"depth", group.depth},
+                             {"claimed", group.claimed},
+                             {"retrying", group.retrying},
+                             {"trimmed", group.trimmed}});
   }
   for (const auto& [name, count] : queue.counters) out["counters"][name] = count;
   return out;

@@ -19,8 +19,8 @@ class Instance {
   virtual ~Instance() = default;
 
   /// Makes a link and joins the application's socket to it. Waits for the store, a second at most. Application thread of that socket.
-  /// Answers the inproc address by which the socket was joined.
-  virtual Result<std::string> open(LinkId id, LinkRequest request) = 0;
+  /// Answers the inproc addresses by which the socket was joined.
+  virtual Result<std::vector<std::string>> open(LinkId id, LinkRequest request) = 0;
   /// Ends a link. Waits only for what must come in order: the answer of the driver thread, not of the store.
   /// @param socket_stays  the socket goes on without this link (disconnect); else it is about to be closed
   virtual void close(LinkId id, void* socket, int linger_ms, bool socket_stays) = 0;

@@ -5,6 +5,8 @@
 
 #include "bridge/reaper.hpp"
 #include "codec/frames.hpp"
+#include "store/consumer.hpp"
+#include "store/reader.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {
@@ -21,7 +23,14 @@ Link::Link(LinkRequest request, Engine& engine, const LinkHome& home)
   const LinkOptions& options = request_.endpoint.options;
   if (request_.pattern->in != In::none) {
     gate_ = std::make_shared<Gate>(home.releases, options.ack, home.reaper, home.driver);
-    consumer_ = std::make_shared<Consumer>(engine, options, gate_, home.registry, stats_, *this);
+    const bool filtering = request_.pattern->in == In::filter;
+    const std::string from = options.from.value_or(filtering ? "now" : "oldest");
+    if (filtering && options.subscription.empty()) {
+      receiver_ = std::make_shared<Reader>(engine, options, from, gate_, home.registry, stats_, *this);
+    } else {
+      Group group{filtering ? options.subscription : options.group, from, filtering};
+      receiver_ = std::make_shared<Consumer>(engine, options, std::move(group), gate_, home.registry, stats_, *this);
+    }
   }
   if (request_.pattern->out != Out::none) producer_ = std::make_shared<Producer>(engine, options, stats_, *this);
 }
@@ -51,8 +60,9 @@ void Link::add_stats(vtx_stats_t& stats) const {
   stats.dead_lettered += stats_.dead_lettered;
   stats.fenced += stats_.fenced;
   stats.dropped += stats_.dropped;
+  stats.trimmed += stats_.trimmed;
   stats.claims += stats_.claims;
-  stats.in_hand += consumer_ ? consumer_->in_hand() : 0;
+  stats.in_hand += receiver_ ? receiver_->in_hand() : 0;
   // The least live state of all: closing and waiting say more than connecting, and that more than live.
   const auto rank = [](std::uint32_t state) { return state == VTX_STATE_LIVE ? 0U : state + 1; };
   const auto mine = static_cast<std::uint32_t>(state());
@@ -98,21 +108,15 @@ void Link::open_queue() {
 
 void Link::open_sides(Id queue) {
   if (!engine_.live() || phase_ == Phase::done) return;
-  const LinkOptions& options = request_.endpoint.options;
-  sides_opening_ = (producer_ ? 1 : 0) + (consumer_ ? 1 : 0);
+  sides_opening_ = (producer_ ? 1 : 0) + (receiver_ ? 1 : 0);
   if (producer_) {
     engine_.submit(OpenStream{queue, "main", {}, 0}, [self = shared_from_this()](Completion& answer) {
       if (answer.status.ok()) self->producer_->open(answer.id);
       self->on_side_open(answer.status);
     });
   }
-  if (consumer_) {
-    OpenGroup open{queue, "main", {}, options.group, "oldest", {}, options.max_deliveries, 10};
-    engine_.submit(std::move(open), [self = shared_from_this()](Completion& answer) {
-      if (answer.status.ok()) self->consumer_->open(answer.id, answer.max_deliveries);
-      self->on_side_open(answer.status);
-    });
-  }
+  if (receiver_)
+    receiver_->open(queue, [self = shared_from_this()](const Status& status) { self->on_side_open(status); });
 }
 
 void Link::on_side_open(const Status& status) {
@@ -144,7 +148,7 @@ void Link::opening_failed(const Status& status) {
 
 void Link::on_lost(const Status& why, std::optional<Ms> retry) {
   if (producer_) producer_->on_lost();
-  if (consumer_) consumer_->on_lost();
+  if (receiver_) receiver_->on_lost();
   engine_.reactor().timers.cancel(reopen_);
   if (phase_ == Phase::open && trouble_told_.empty()) monitor(ZMQ_EVENT_DISCONNECTED);
   if (phase_ == Phase::opening) monitor(ZMQ_EVENT_CONNECT_DELAYED);
@@ -155,7 +159,7 @@ void Link::on_lost(const Status& why, std::optional<Ms> retry) {
 }
 
 void Link::on_taken_over(Id holder, u64 claims) {
-  if (!consumer_ || closing()) return;
+  if (!receiver_ || closing()) return;
   on_link_event(VTX_EVENT_TAKEN_OVER,
                 fmt::format("{} claims of consumer {}, which died or fell silent, were taken over", claims, holder));
 }
@@ -172,14 +176,14 @@ bool Link::pump() {
   bool moved = false;
   if (gate_ && gate_->probed.exchange(false)) give_back();
   if (counterpart_) {
-    if (consumer_) moved |= deliver();
+    if (receiver_) moved |= deliver();
     if (producer_) moved |= take();
     const bool was_full = pipe_full_;
-    if (look_ || (pipe_full_ && has_room(gate_->lent.load()))) look();
+    if (look_ || (pipe_full_ && fullness_is_over())) look();
     // Looking lets libzmq process its commands, which may bring more to take, or room to deliver into.
     if ((producer_ && !pipe_empty_ && producer_->ready()) || (was_full && !pipe_full_ && !closing())) moved = true;
   }
-  if (consumer_) moved |= consumer_->settle();
+  if (receiver_) moved |= receiver_->work();
   if (producer_) moved |= producer_->commit();
   answer_flushes();
   if (closing()) moved |= finish();
@@ -200,9 +204,9 @@ bool Link::deliver() {
 bool Link::send_next() {
   Slot* slot = pending_;
   if (slot == nullptr) {
-    slot = consumer_->front();
+    slot = receiver_->front();
     if (slot == nullptr) return false;
-    consumer_->pop();
+    receiver_->pop();
     split(*slot);
     slot->batch->lend(slot->index, static_cast<std::uint32_t>(parts_.size()));
     slot->batch->frame(slot->index, parts_[0], &pending_frame_);
@@ -215,17 +219,20 @@ bool Link::send_next() {
 
 bool Link::hand_over(Slot& slot) {
   const bool several = parts_.size() > 1;
-  if (counterpart_->send(&pending_frame_, several) != Counterpart::Io::done) {
+  gate_->sending = true;  // an XPUB lets go of what its socket has ceased to subscribe to
+  auto sent = counterpart_->send(&pending_frame_, several);
+  if (sent != Counterpart::Io::done) {
     counterpart_->refresh();  // the pipe may have been read from since libzmq last looked
-    if (!counterpart_->writable() || counterpart_->send(&pending_frame_, several) != Counterpart::Io::done) {
-      pipe_full_ = true;
-      look_ = true;
-      return false;
-    }
+    if (counterpart_->writable()) sent = counterpart_->send(&pending_frame_, several);
+  }
+  if (sent != Counterpart::Io::done) {
+    gate_->sending = false;
+    pipe_full_ = true;
+    look_ = !counterpart_->has_sentinel() || !counterpart_->writable();
+    return false;
   }
   pending_ = nullptr;
   // The first frame decides: libzmq takes the others, or drops the whole message because the pipe has gone.
-  gate_->sending = true;
   for (std::size_t i = 1; i < parts_.size(); ++i) {
     zmq_msg_t frame;
     slot.batch->frame(slot.index, parts_[i], &frame);
@@ -282,6 +289,28 @@ bool Link::take() {
   return any;
 }
 
+/// Follows what the application's socket subscribes to (RFC 29: a byte 1 or 0, then the prefix). That its end takes back every subscription
+/// leaves an empty filter, which is nobody's wish.
+void Link::take_subscriptions() {
+  bool changed = false;
+  bool more = false;
+  bool inside = false;  // further frames are an XSUB's own messages upstream, for which a store has no use
+  zmq_msg_t frame;
+  zmq_msg_init(&frame);
+  while (counterpart_->receive(&frame, &more) == Counterpart::Io::done) {
+    const std::string_view text(static_cast<const char*>(zmq_msg_data(&frame)), zmq_msg_size(&frame));
+    if (!std::exchange(inside, more) && !more && !text.empty() && (text[0] == 0 || text[0] == 1)) {
+      text[0] == 1 ? filter_.subscribe(text.substr(1)) : filter_.unsubscribe(text.substr(1));
+      changed = true;
+    }
+  }
+  zmq_msg_close(&frame);
+  if (changed && !closing()) receiver_->set_filter(filter_);
+}
+
+/// The pipe to a reader tells that it is full only by being written to, so that only libzmq can say when it is over.
+bool Link::fullness_is_over() const { return !counterpart_->has_sentinel() && has_room(gate_->lent.load()); }
+
 void Link::look() {
   look_ = false;
   // Counted before libzmq looks: what was let go by now has told the pipe of its reading. The other way round a consumer that
@@ -289,12 +318,16 @@ void Link::look() {
   const std::size_t lent = gate_ ? gate_->lent.load() : 0;
   counterpart_->refresh();
   if (counterpart_->terminated()) return on_context_terminated();
+  if (request_.pattern->in == In::filter && counterpart_->readable()) {
+    take_subscriptions();
+    counterpart_->refresh();
+  }
   pipe_empty_ = !counterpart_->readable();
   if (counterpart_->writable()) {
     pipe_full_ = false;
     return;
   }
-  if (consumer_ && !has_room(lent)) {
+  if (receiver_ && !counterpart_->has_sentinel() && !has_room(lent)) {
     pipe_full_ = true;
     return;
   }
@@ -358,7 +391,7 @@ void Link::begin_close(int linger_ms) {
   if (gate_) gate_->closing.store(true, std::memory_order_release);
   decide_releases();  // what was let go before the end is not given back
   return_pending();
-  if (consumer_) consumer_->close();
+  if (receiver_) receiver_->close();
   if (producer_ && linger_ms_ >= 0) {
     linger_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + Ms(linger_ms_), [this] {
       linger_ = 0;
@@ -369,7 +402,7 @@ void Link::begin_close(int linger_ms) {
 
 void Link::notice_close() {
   begin_close(linger_ms_);
-  if (!consumer_) return;
+  if (!receiver_) return;
   // What was unread is with the reaper; a probe that follows it there tells when it has been let go.
   const bool sent = gate_->lent.load() > 0 && probe_reaper(home_.zmq_context, [gate = gate_] {
                       gate->probed.store(true);
@@ -387,29 +420,29 @@ void Link::on_disconnected() {
 void Link::decide_releases() {
   for (Slot* slot = home_.releases->take(); slot != nullptr;) {
     Slot* next = slot->next;
-    Consumer::on_decided(slot);
+    Receiver::on_decided(slot);
     slot = next;
   }
 }
 
 void Link::give_back() {
-  if (!consumer_) return;
+  if (!receiver_) return;
   decide_releases();  // they are queued before this is called
-  consumer_->abandon(true);
+  receiver_->abandon(true);
 }
 
 void Link::detach() {
   detached_ = true;
   begin_close(request_.linger_ms);
   look_ = true;
-  if (consumer_) consumer_->abandon(false);  // what is unread cannot be told from what is in hand
+  if (receiver_) receiver_->abandon(false);  // what is unread cannot be told from what is in hand
 }
 
 void Link::on_context_terminated() {
   pipe_gone_ = true;
   pipe_empty_ = true;
   begin_close(linger_ms_);
-  if (consumer_) consumer_->abandon(false);  // what is unread cannot be told from what is in hand
+  if (receiver_) receiver_->abandon(false);  // what is unread cannot be told from what is in hand
   close_counterpart();                       // zmq_ctx_term waits for it
 }
 
@@ -424,7 +457,7 @@ bool Link::finish() {
       return false;
     }
   }
-  if (consumer_ && !consumer_->done()) return false;
+  if (receiver_ && !receiver_->done()) return false;
   drop();
   return true;
 }
@@ -446,7 +479,7 @@ void Link::on_linger_expired() {
 
 void Link::close_counterpart() {
   if (!counterpart_) return;
-  home_.unwatch(counterpart_->fd());
+  for (const int fd : counterpart_->fds()) home_.unwatch(fd);
   counterpart_.reset();
 }
 
@@ -456,7 +489,7 @@ void Link::drop() {
   if (gate_) gate_->closing.store(true, std::memory_order_release);
   if (opened_) std::exchange(opened_, nullptr)(Status(Code::lost, "the link was closed"));
   return_pending();
-  if (consumer_ && !consumer_->done()) consumer_->drop();
+  if (receiver_ && !receiver_->done()) receiver_->drop();
   if (producer_) producer_->drop();
   close_counterpart();
   engine_.remove(this);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// One bind or connect of one socket on a store: joins the counterpart (libzmq's side) to a Producer or a Consumer (the
+// One bind or connect of one socket on a store: joins the counterpart (libzmq's side) to a Producer or a Receiver (the
 // store's side), and knows how a link begins and ends.
 //
 //   opening   queue, stream and group are being opened; no counterpart yet, or already one (the store is slow)
@@ -14,13 +14,14 @@
 #include <string>
 #include <vector>
 
+#include "bridge/batch_registry.hpp"
 #include "bridge/counterpart.hpp"
 #include "manager/call.hpp"
 #include "manager/monitor.hpp"
 #include "pattern/pattern.hpp"
-#include "store/consumer.hpp"
 #include "store/engine.hpp"
 #include "store/producer.hpp"
+#include "store/receiver.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {
@@ -82,13 +83,16 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool hopeless() const { return !engine_.live() && (!producer_ || linger_over_ || engine_.gave_up()); }
 
   bool closing() const { return phase_ >= Phase::closing; }
-  bool given_back() const { return !consumer_ || consumer_->done(); }
+  bool given_back() const { return !receiver_ || receiver_->done(); }
   bool done() const { return phase_ == Phase::done; }
-  int fd() const { return counterpart_ ? counterpart_->fd() : -1; }
   const LinkRequest& request() const { return request_; }
-  /// The inproc address of the counterpart; empty before attach() and after the end.
-  std::string address() const { return counterpart_ ? counterpart_->address() : std::string(); }
+  /// The inproc addresses of the counterpart; empty before attach() and after the end.
+  std::vector<std::string> addresses() const {
+    return counterpart_ ? counterpart_->addresses() : std::vector<std::string>();
+  }
   void add_stats(vtx_stats_t& stats) const;
+  /// As Receiver::position().
+  driver::Seq position() const { return receiver_ ? receiver_->position() : 0; }
 
   void on_live() override;
   void on_lost(const Status& why, std::optional<driver::Ms> retry) override;
@@ -118,6 +122,8 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool take();
   void look();
   bool has_room(std::size_t lent) const;
+  bool fullness_is_over() const;
+  void take_subscriptions();
   void notice_close();
   void on_context_terminated();
   void answer_flushes();
@@ -131,7 +137,8 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   LinkStats stats_;
   std::unique_ptr<Counterpart> counterpart_;
   std::shared_ptr<Gate> gate_;
-  std::shared_ptr<Consumer> consumer_;
+  std::shared_ptr<Receiver> receiver_;
+  Filter filter_;  ///< what the application's socket has subscribed to
   std::shared_ptr<Producer> producer_;
   Phase phase_ = Phase::opening;
   std::function<void(Status)> opened_;

@@ -33,6 +33,20 @@ Status zmq_failure(const char* what, const char* endpoint) {
                 fmt::format("cannot {} '{}': {}", what, endpoint, zmq_strerror(error)), error);
 }
 
+/// Socket options that a store cannot go along with.
+Status check_socket(void* socket, const Pattern& pattern) {
+  if (socket_option(socket, ZMQ_CONFLATE, 0) != 0)
+    return Status(Code::unsupported, "a socket with ZMQ_CONFLATE cannot be linked to a store: it would drop messages");
+  if (socket_option(socket, ZMQ_INVERT_MATCHING, 0) != 0)
+    return Status(Code::unsupported, "a socket with ZMQ_INVERT_MATCHING cannot be linked to a store");
+  // libzmq does not tell whether ZMQ_XPUB_MANUAL is set, but only then an XPUB takes this one; nobody has subscribed to that.
+  constexpr std::string_view kNobodys = "\0vtx: nobody subscribes to this";
+  if (pattern.type == ZMQ_XPUB && zmq_setsockopt(socket, ZMQ_UNSUBSCRIBE, kNobodys.data(), kNobodys.size()) == 0)
+    return Status(Code::unsupported,
+                  "an XPUB with ZMQ_XPUB_MANUAL cannot be linked to a store: a log has no subscribers to confirm");
+  return {};
+}
+
 bool is_scheme(const std::string& name) {
   const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
   return !name.empty() && is_letter(name[0]) && std::ranges::all_of(name, [&](char c) {
@@ -135,6 +149,7 @@ Result<LinkRequest> Manager::request_for(void* socket, const Pattern& pattern, c
   EndpointUse use;
   use.produces = pattern.out != Out::none;
   use.consumes = pattern.in != In::none;
+  use.filters = pattern.in == In::filter;
   use.type = pattern.name;
   auto parsed = parse_endpoint(endpoint, schemes(), &use);
   if (!parsed) return tl::unexpected<Status>(parsed.error());
@@ -174,14 +189,12 @@ Status Manager::link(void* socket, const char* endpoint, bool bind) {
   if (!request) return request.error();
   if ((*scheme)->store != nullptr) {
     if (pattern->counterpart < 0 || !pattern->on_store) {
-      return Status(Code::unsupported, fmt::format("a {} socket cannot be linked to a store ('{}'){}", pattern->name,
-                                                   request->endpoint.address.text,
-                                                   pattern->counterpart < 0 ? "" : " yet: PUSH and PULL can"));
+      return Status(
+          Code::unsupported,
+          fmt::format("a {} socket cannot be linked to a store ('{}'){}", pattern->name, request->endpoint.address.text,
+                      pattern->counterpart < 0 ? "" : " yet: PUSH, PULL, PUB, SUB, XPUB and XSUB can"));
     }
-    if (socket_option(socket, ZMQ_CONFLATE, 0) != 0) {
-      return Status(Code::unsupported,
-                    "a socket with ZMQ_CONFLATE cannot be linked to a store: it would drop messages");
-    }
+    if (Status status = check_socket(socket, *pattern); !status.ok()) return status;
   }
   Instance::LinkId id = 0;
   {
@@ -189,13 +202,13 @@ Status Manager::link(void* socket, const char* endpoint, bool bind) {
     id = ++last_id_;
     records_[id] = {socket, endpoint, {}, (*scheme)->instance.get()};
   }
-  const auto address = (*scheme)->instance->open(id, std::move(*request));
+  const auto addresses = (*scheme)->instance->open(id, std::move(*request));
   const std::lock_guard lock(mutex_);
-  if (!address) {
+  if (!addresses) {
     records_.erase(id);
-    return address.error();
+    return addresses.error();
   }
-  if (const auto found = records_.find(id); found != records_.end()) found->second.address = *address;
+  if (const auto found = records_.find(id); found != records_.end()) found->second.address = addresses->front();
   return {};
 }
 

@@ -88,7 +88,7 @@ Status RawInstance::request(const std::vector<std::string>& frames, driver::Ms t
   }
 }
 
-Result<std::string> RawInstance::open(LinkId id, LinkRequest link) {
+Result<std::vector<std::string>> RawInstance::open(LinkId id, LinkRequest link) {
   const std::string address = unique_inproc("raw");
   if (zmq_bind(link.socket, address.c_str()) != 0) {
     return fail(Code::native, fmt::format("cannot join the socket to its link: {}", zmq_strerror(errno)), errno);
@@ -102,7 +102,7 @@ Result<std::string> RawInstance::open(LinkId id, LinkRequest link) {
   }
   const std::lock_guard lock(mutex_);
   addresses_[id] = address;
-  return address;
+  return std::vector{address};
 }
 
 void RawInstance::close(LinkId id, void* socket, int linger_ms, bool) {

@@ -20,7 +20,7 @@ class RawInstance final : public Instance {
   RawInstance(void* zmq_context, void (*run)(void*, void*), std::function<void(LinkId)> on_ended);
   ~RawInstance() override;
 
-  Result<std::string> open(LinkId id, LinkRequest request) override;
+  Result<std::vector<std::string>> open(LinkId id, LinkRequest request) override;
   void close(LinkId id, void* socket, int linger_ms, bool socket_stays) override;
   Status flush(LinkId id, driver::Ms timeout) override;
   bool add_stats(LinkId id, vtx_stats_t& stats) override;

@@ -113,9 +113,10 @@ void StoreInstance::in_driver(std::function<void()> action) {
   (void)call->wait(Ms(-1));  // the action may refer to what is on our stack
 }
 
-Result<std::string> StoreInstance::open(LinkId id, LinkRequest request) {
+Result<std::vector<std::string>> StoreInstance::open(LinkId id, LinkRequest request) {
   void* socket = request.socket;
   const int counterpart_type = request.pattern->counterpart;
+  const bool publishes = request.pattern->out == Out::all;
   const auto call = std::make_shared<Call<Status>>();
   post([this, id, request = std::move(request), call]() mutable { start_link(id, std::move(request), call); });
   if (const auto status = call->wait(kAnswerWithin); status && !status->ok()) {
@@ -123,8 +124,8 @@ Result<std::string> StoreInstance::open(LinkId id, LinkRequest request) {
   }
   auto counterpart = Counterpart::create(context_, counterpart_type);
   if (const auto late = call->wait(Ms(0)); late && !late->ok()) return tl::unexpected<Status>(*late);
-  const Status joined = counterpart ? (*counterpart)->join(socket) : counterpart.error();
-  const std::string address = counterpart ? (*counterpart)->address() : std::string();
+  const Status joined = counterpart ? (*counterpart)->join(socket, publishes) : counterpart.error();
+  const auto addresses = counterpart ? (*counterpart)->addresses() : std::vector<std::string>();
   // std::function needs a copyable action: the counterpart rides in a shared pointer.
   const auto ride = std::make_shared<std::unique_ptr<Counterpart>>(joined.ok() ? std::move(*counterpart) : nullptr);
   post([this, id, ride] {
@@ -134,26 +135,26 @@ Result<std::string> StoreInstance::open(LinkId id, LinkRequest request) {
       target->begin_close(0);
       return target->give_back();
     }
-    watch((*ride)->fd(), kLink | id);
+    for (const int fd : (*ride)->fds()) watch(fd, kLink | id);
     target->attach(std::move(*ride));
   });
   if (!joined.ok()) return tl::unexpected<Status>(joined);
-  return address;
+  return addresses;
 }
 
 void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_stays) {
-  std::string address;
+  std::vector<std::string> addresses;
   bool consumes = false;
-  const auto state = std::make_shared<Call<std::pair<std::string, bool>>>();
+  const auto state = std::make_shared<Call<std::pair<std::vector<std::string>, bool>>>();
   post([this, id, linger_ms, state] {
     const auto target = link(id);
     if (target) target->begin_close(linger_ms);
-    state->answer(target ? std::pair(target->address(), target->request().pattern->in != In::none)
-                         : std::pair(std::string(), false));
+    state->answer(target ? std::pair(target->addresses(), target->request().pattern->in != In::none)
+                         : std::pair(std::vector<std::string>(), false));
   });
-  if (auto answer = state->wait(kDriverWithin)) std::tie(address, consumes) = *answer;
-  if (address.empty() || (!socket_stays && !consumes)) return;
-  (void)zmq_disconnect(socket, address.c_str());
+  if (auto answer = state->wait(kDriverWithin)) std::tie(addresses, consumes) = *answer;
+  if (addresses.empty() || (!socket_stays && !consumes)) return;
+  for (const std::string& address : addresses) (void)zmq_disconnect(socket, address.c_str());
   if (!consumes) {
     post([this, id] {
       if (const auto target = link(id)) target->on_disconnected();
@@ -196,26 +197,31 @@ Status StoreInstance::flush(LinkId id, Ms timeout) {
 bool StoreInstance::add_stats(LinkId id, vtx_stats_t& stats) {
   std::optional<LinkEndpoint> endpoint;
   bool consumes = false;
+  Seq position = 0;
   in_driver([&] {
     const auto target = link(id);
     if (!target) return;
     target->add_stats(stats);
     endpoint = target->request().endpoint;
     consumes = target->request().pattern->in != In::none;
+    position = target->position();
   });
   if (!endpoint) return false;
-  const std::uint64_t depth = depth_of(*endpoint, consumes);
+  const std::uint64_t depth = depth_of(*endpoint, consumes, position);
   stats.depth = depth == UINT64_MAX || stats.depth == UINT64_MAX ? UINT64_MAX : stats.depth + depth;
   return true;
 }
 
-std::uint64_t StoreInstance::depth_of(const LinkEndpoint& endpoint, bool consumes) {
+std::uint64_t StoreInstance::depth_of(const LinkEndpoint& endpoint, bool consumes, Seq position) {
   const auto answer = ask(endpoint.address, false, Inspect{endpoint.options.queue}, kAnswerWithin);
   if (!answer || answer->queues.empty()) return UINT64_MAX;
   const QueueStats& queue = answer->queues.front();
+  if (position > 0) return queue.head + 1 - std::min(position, queue.head + 1);
+  const LinkOptions& options = endpoint.options;
+  const std::string& name = options.subscription.empty() ? options.group : options.subscription;
   std::uint64_t slowest = queue.groups.empty() ? queue.messages : 0;
   for (const GroupStats& group : queue.groups) {
-    if (consumes && group.name == endpoint.options.group) return group.depth;
+    if (consumes && group.name == name) return group.depth;
     slowest = std::max(slowest, group.depth);
   }
   return slowest;
@@ -300,7 +306,7 @@ void StoreInstance::run() {
   }
   for (Slot* slot = releases_->close(); slot != nullptr;) {
     Slot* next = slot->next;
-    Consumer::on_decided(slot);
+    Receiver::on_decided(slot);
     slot = next;
   }
 }
@@ -353,7 +359,7 @@ bool StoreInstance::settle_releases() {
   const bool any = slot != nullptr;
   while (slot != nullptr) {
     Slot* next = slot->next;
-    Consumer::on_decided(slot);
+    Receiver::on_decided(slot);
     slot = next;
   }
   return any;

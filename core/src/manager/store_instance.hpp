@@ -30,7 +30,7 @@ class StoreInstance final : public Instance {
   /// False when the process had no descriptors left for it; it is then of no use.
   bool valid() const;
 
-  Result<std::string> open(LinkId id, LinkRequest request) override;
+  Result<std::vector<std::string>> open(LinkId id, LinkRequest request) override;
   void close(LinkId id, void* socket, int linger_ms, bool socket_stays) override;
   Status flush(LinkId id, driver::Ms timeout) override;
   bool add_stats(LinkId id, vtx_stats_t& stats) override;
@@ -54,7 +54,7 @@ class StoreInstance final : public Instance {
   void end_links();
   void end_engines();
   Result<Engine*> engine_for(const driver::Endpoint& endpoint, bool create, int reconnect_ms, int reconnect_max_ms);
-  std::uint64_t depth_of(const LinkEndpoint& endpoint, bool consumes);
+  std::uint64_t depth_of(const LinkEndpoint& endpoint, bool consumes, driver::Seq position);
   void start_link(LinkId id, LinkRequest request, const std::shared_ptr<Call<Status>>& call);
   std::shared_ptr<Link> link(LinkId id) const;
   void watch(int fd, std::uint64_t key);

@@ -18,15 +18,16 @@ namespace {
 constexpr Ms kAfterTrouble{250};  // a settlement that failed for a passing reason is tried again after this
 }
 
-Consumer::Consumer(Engine& engine, const LinkOptions& options, std::shared_ptr<Gate> gate, BatchRegistry& registry,
-                   LinkStats& stats, LinkEvents& events)
+Consumer::Consumer(Engine& engine, const LinkOptions& options, Group group, std::shared_ptr<Gate> gate,
+                   BatchRegistry& registry, LinkStats& stats, LinkEvents& events)
     : engine_(engine),
       options_(options),
+      wanted_(std::move(group)),
       gate_(std::move(gate)),
       registry_(registry),
       stats_(stats),
       events_(events),
-      feed_(engine.feed(options.queue, options.group)),
+      feed_(engine.feed(options.queue, wanted_.name)),
       window_(options.prefetch) {}
 
 Consumer::~Consumer() {
@@ -34,9 +35,21 @@ Consumer::~Consumer() {
   engine_.reactor().timers.cancel(settle_again_);
 }
 
-void Consumer::open(Id group, u32 max_deliveries) {
-  group_ = group;
-  max_deliveries_ = max_deliveries;
+void Consumer::open(Id queue, Opened opened) {
+  queue_id_ = queue;
+  OpenGroup open{queue, "main", {}, wanted_.name, wanted_.from, {}, options_.max_deliveries, 10};
+  engine_.submit(std::move(open), [self = shared_from_this(), this, opened = std::move(opened)](Completion& answer) {
+    if (answer.status.ok()) on_open(answer);
+    opened(answer.status);
+  });
+}
+
+void Consumer::on_open(const Completion& answer) {
+  group_ = answer.id;
+  max_deliveries_ = answer.max_deliveries;
+  if (filter_.empty() && !filter_is_new_) {
+    if (auto kept = Filter::decode(answer.filter)) filter_ = std::move(*kept);
+  }
   feed_.on_changed();
   if (joined_ || closing_) return;
   joined_ = true;
@@ -47,12 +60,33 @@ void Consumer::open(Id group, u32 max_deliveries) {
 
 void Consumer::on_lost() { group_ = 0; }
 
+void Consumer::set_filter(const Filter& filter) {
+  filter_ = filter;
+  filter_is_new_ = true;
+  feed_.on_changed();
+  if (!filter_.empty()) return;
+  // Nobody has subscribed to it, so it is not this consumer's to pass over.
+  for (auto& [id, held] : claims_) give_back_unsent(held);
+  queue_.clear();
+}
+
+/// Keeps the filter with the cursor, for whoever attaches next. An empty one says only that nobody has subscribed yet.
+bool Consumer::keep_filter() {
+  if (!filter_is_new_ || filter_.empty() || group_ == 0 || !engine_.live() || closing_) return false;
+  filter_is_new_ = false;
+  OpenGroup open{queue_id_, "main", {}, wanted_.name, wanted_.from, filter_.encode(), {}, 10};
+  engine_.submit(std::move(open), [self = shared_from_this(), this](Completion& answer) {
+    if (!answer.status.ok()) filter_is_new_ = true;
+  });
+  return true;
+}
+
 void Consumer::close() {
   if (closing_) return;
   closing_ = true;
   if (joined_) feed_.leave(this);
   for (auto entry = claims_.begin(); entry != claims_.end();) {
-    Held& held = (entry++)->second;
+    Leased& held = (entry++)->second;
     give_back_unsent(held);
     // With ack=none it may have been recorded long ago, and waited only to be handed over.
     if (options_.ack == Ack::none && held.ready && held.undone == 0 && held.marked == 0) forget(held);
@@ -85,7 +119,7 @@ void Consumer::drop() {
   feed_.leave(this);
   leave_when_empty();
   while (!claims_.empty()) {
-    Held& held = claims_.begin()->second;
+    Leased& held = claims_.begin()->second;
     if (held.batch != nullptr) {
       for (std::size_t i = 0; i < held.batch->messages().size(); ++i)
         (void)held.batch->slot(i).decide(Outcome::overdue);
@@ -99,6 +133,7 @@ void Consumer::drop() {
 
 u32 Consumer::room() const {
   if (closing_ || group_ == 0 || submitted_ > 0) return 0;
+  if (wanted_.filtering && filter_.empty()) return 0;
   // An unconfirmed message (ack=next) pins its batch until another follows: alone it must not keep that one out.
   const bool only_unconfirmed = unconfirmed_ != nullptr && in_hand_ + unsent_ == 0 && gate_->lent.load() == 0;
   if (!only_unconfirmed && gate_->pinned_bytes.load(std::memory_order_relaxed) >= options_.prefetch_bytes) return 0;
@@ -119,18 +154,22 @@ void Consumer::on_claim(Completion& answer) {
   if (answer.status.code() == Code::lost || answer.status.code() == Code::in_doubt) lost_number_ = number_;
   if (dropped_) return;
   tell_trouble(answer.status, "messages are claimed again");
+  if (!caught_up_ && newest_ == 0 && answer.status.ok()) {
+    if (answer.claim && answer.claim->last >= answer.head) newest_ = answer.claim->last;
+    if (!answer.claim && !answer.retry_waiting && !answer.due_in) on_caught_up();
+  }
   if (!answer.claim) return;
   const Claim& claim = *answer.claim;
   ++stats_.claims;
-  Held& held = claims_[claim.id];
+  Leased& held = claims_[claim.id];
   held.claim = claim;
-  held.consumer = this;
+  held.receiver = this;
   held.undone = static_cast<u32>(claim.last - claim.first + 1);
   held.done.assign((held.undone + 63) / 64, 0);
   feed_.on_claim_opened(claim.delivery > 1);
   if (!answer.messages.empty()) {
     held.batch = Batch::create(gate_, std::move(answer.buffer), std::move(answer.messages));
-    held.batch->owner = &held;
+    held.batch->owner = static_cast<Held*>(&held);
     registry_.add(held.batch);
   }
   // A sequence without a message was removed (dropped from a dead-letter queue, trimmed): nothing to wait for.
@@ -158,7 +197,7 @@ void Consumer::on_claim(Completion& answer) {
   }
 }
 
-void Consumer::dead_letter(Held& held) {
+void Consumer::dead_letter(Leased& held) {
   const std::string reason = held.claim.reason.empty()
                                  ? fmt::format("delivered {} times and never settled", held.claim.delivery - 1)
                                  : held.claim.reason;
@@ -172,7 +211,7 @@ void Consumer::dead_letter(Held& held) {
   }
 }
 
-void Consumer::give_back_unsent(Held& held) {
+void Consumer::give_back_unsent(Leased& held) {
   if (held.batch == nullptr) return;
   for (; held.next < held.batch->messages().size(); ++held.next) {
     --unsent_;
@@ -190,16 +229,10 @@ Slot* Consumer::front() {
       queue_.pop_front();
       continue;
     }
-    Held& held = found->second;
+    Leased& held = found->second;
     if (!held.ready) return nullptr;
     if (held.next < held.batch->messages().size()) {
-      const Message& message = held.batch->messages()[held.next];
-      if (message.expires == StoreTime{} || message.expires > engine_.reactor().clock.wall())
-        return &held.batch->slot(held.next);
-      ++stats_.expired;
-      --unsent_;
-      const u32 at = offset(held, held.next++);
-      if (!is_done(held, at)) mark(held, at, Verdict::expired, {}, {});
+      if (is_wanted(held)) return &held.batch->slot(held.next);
       continue;
     }
     queue_.pop_front();
@@ -208,8 +241,33 @@ Slot* Consumer::front() {
   return nullptr;
 }
 
+/// False when the next message need not be handed over: it was settled instead.
+bool Consumer::is_wanted(Leased& held) {
+  const Message& message = held.batch->messages()[held.next];
+  const bool expired = message.expires != StoreTime{} && message.expires <= engine_.reactor().clock.wall();
+  if (!expired && (!wanted_.filtering || filter_.passes(first_frame(message.body, message.frames)))) return true;
+  ++(expired ? stats_.expired : stats_.filtered);
+  --unsent_;
+  const u32 at = offset(held, held.next++);
+  if (!is_done(held, at)) mark(held, at, expired ? Verdict::expired : Verdict::filtered, {}, {});
+  on_passed(message.seq);
+  return false;
+}
+
+void Consumer::on_passed(Seq seq) {
+  if (newest_ != 0 && seq >= newest_) on_caught_up();
+}
+
+void Consumer::on_caught_up() {
+  newest_ = 0;
+  if (std::exchange(caught_up_, true) || !wanted_.filtering) return;
+  events_.on_link_event(VTX_EVENT_CAUGHT_UP,
+                        fmt::format("all that queue '{}' held for '{}' has been delivered: from here on it is live",
+                                    options_.queue, wanted_.name));
+}
+
 void Consumer::pop() {
-  Held& held = claims_.find(queue_.front())->second;
+  Leased& held = claims_.find(queue_.front())->second;
   if (in_hand_ == 0) window_.on_begin(engine_.reactor().clock.now());
   ++in_hand_;
   ++held.lent;
@@ -220,16 +278,12 @@ void Consumer::pop() {
     deadlines_.push_back({engine_.reactor().clock.now() + options_.hold, held.claim.id, static_cast<u32>(held.next)});
     arm_hold();
   }
-  ++held.next;
+  on_passed(held.batch->messages()[held.next++].seq);
 }
 
-void Consumer::on_decided(Slot* slot) {
-  Batch* batch = slot->batch;
-  if (auto* held = static_cast<Held*>(batch->owner)) held->consumer->decide(*held, *slot);
-  batch->unref();
-}
+void Consumer::decide(Held& held, Slot& slot) { decide(static_cast<Leased&>(held), slot); }
 
-void Consumer::decide(Held& held, Slot& slot) {
+void Consumer::decide(Leased& held, Slot& slot) {
   const u32 at = offset(held, slot.index);
   --in_hand_;
   --held.lent;
@@ -267,19 +321,19 @@ void Consumer::decide(Held& held, Slot& slot) {
 
 void Consumer::confirm(Slot* slot) {
   if (slot == nullptr) return;
-  Held& held = *static_cast<Held*>(slot->batch->owner);
+  Leased& held = leased(slot->batch);
   if (std::exchange(held.resting, false)) feed_.on_rest_ended(held.claim.delivery > 1);
   mark(held, offset(held, slot->index));
 }
 
 void Consumer::give_back_unconfirmed(Slot& slot) {
-  Held& held = *static_cast<Held*>(slot.batch->owner);
+  Leased& held = leased(slot.batch);
   mark(held, offset(held, slot.index), Verdict::unseen, {}, {});
   ++stats_.returned;
 }
 
 void Consumer::rest() {
-  Held& held = *static_cast<Held*>(unconfirmed_->batch->owner);
+  Leased& held = leased(unconfirmed_->batch);
   if (held.undone != 1 || held.resting) return;
   held.resting = true;
   feed_.on_claim_rests(held.claim.delivery > 1);
@@ -293,31 +347,35 @@ void Consumer::tell_trouble(const Status& status, const char* recovered) {
 }
 
 /// Decides against a lent message that nobody has decided yet; its release will mean nothing.
-bool Consumer::reclaim(Held& held, std::size_t index) {
+bool Consumer::reclaim(Leased& held, std::size_t index) {
   if (!held.batch->slot(index).lent || !held.batch->slot(index).decide(Outcome::overdue)) return false;
   --in_hand_;
   --held.lent;
   return true;
 }
 
-u32 Consumer::offset(const Held& held, std::size_t index) {
+Consumer::Leased& Consumer::leased(const Batch* batch) {
+  return static_cast<Leased&>(*static_cast<Held*>(batch->owner));
+}
+
+u32 Consumer::offset(const Leased& held, std::size_t index) {
   return static_cast<u32>(held.batch->messages()[index].seq - held.claim.first);
 }
 
-bool Consumer::is_done(const Held& held, u32 offset) { return (held.done[offset / 64] >> (offset % 64) & 1) != 0; }
+bool Consumer::is_done(const Leased& held, u32 offset) { return (held.done[offset / 64] >> (offset % 64) & 1) != 0; }
 
-void Consumer::mark(Held& held, u32 offset) {
+void Consumer::mark(Leased& held, u32 offset) {
   held.done[offset / 64] |= u64{1} << (offset % 64);
   --held.undone;
   if (held.marked++ == 0) dirty_.push_back(held.claim.id);
 }
 
-void Consumer::mark(Held& held, u32 offset, Verdict verdict, Ms delay, std::string reason) {
+void Consumer::mark(Leased& held, u32 offset, Verdict verdict, Ms delay, std::string reason) {
   mark(held, offset);
   held.odd.push_back({offset, verdict, delay, std::move(reason)});
 }
 
-void Consumer::nack(Held& held, u32 offset, Ms delay, const char* reason) {
+void Consumer::nack(Leased& held, u32 offset, Ms delay, const char* reason) {
   const bool last = max_deliveries_ > 0 && held.claim.delivery >= max_deliveries_ && !options_.queue.ends_with(".dead");
   if (last) {
     ++stats_.dead_lettered;
@@ -327,6 +385,11 @@ void Consumer::nack(Held& held, u32 offset, Ms delay, const char* reason) {
                     options_.queue, options_.queue, reason, held.claim.delivery));
   }
   mark(held, offset, last ? Verdict::dead : Verdict::nacked, delay, reason);
+}
+
+bool Consumer::work() {
+  const bool kept = keep_filter();
+  return settle() || kept;
 }
 
 bool Consumer::settle() {
@@ -340,7 +403,7 @@ bool Consumer::settle() {
   for (const Id id : dirty_) {
     const auto found = claims_.find(id);
     if (found == claims_.end()) continue;
-    Held& held = found->second;
+    Leased& held = found->second;
     sent.push_back({id, std::exchange(held.marked, 0), held.undone == 0, std::exchange(held.in_doubt, false)});
     held.odd_sent = std::exchange(held.odd, {});
     commit.settles.push_back({group_, id, held.done, held.odd_sent});
@@ -362,7 +425,7 @@ void Consumer::on_settled(const std::vector<Sent>& sent, Completion& answer) {
     for (const Sent& one : sent) {
       const auto found = claims_.find(one.claim);
       if (found == claims_.end()) continue;
-      Held& held = found->second;
+      Leased& held = found->second;
       if (held.marked == 0) dirty_.push_back(one.claim);
       held.marked += one.marked;
       held.in_doubt = true;
@@ -381,7 +444,7 @@ void Consumer::on_settled(const std::vector<Sent>& sent, Completion& answer) {
   for (const Sent& one : sent) {
     const auto found = claims_.find(one.claim);
     if (found == claims_.end()) continue;
-    Held& held = found->second;
+    Leased& held = found->second;
     const auto given_back = std::ranges::count_if(
         held.odd_sent, [](const Odd& odd) { return odd.verdict == Verdict::nacked || odd.verdict == Verdict::unseen; });
     settled += one.marked - static_cast<u64>(given_back);
@@ -400,7 +463,7 @@ void Consumer::on_settled(const std::vector<Sent>& sent, Completion& answer) {
 void Consumer::fence(Id claim) {
   const auto found = claims_.find(claim);
   if (found == claims_.end()) return;
-  Held& held = found->second;
+  Leased& held = found->second;
   if (held.batch != nullptr) {
     for (std::size_t i = 0; i < held.next; ++i) {
       (void)held.batch->slot(i).decide(Outcome::overdue);
@@ -413,11 +476,11 @@ void Consumer::fence(Id claim) {
       VTX_EVENT_FENCED,
       fmt::format("a claim of queue '{}', group '{}' (messages {} to {}) was taken over while this consumer was "
                   "silent for longer than its lease; its unsettled messages go to others",
-                  options_.queue, options_.group, held.claim.first, held.claim.last));
+                  options_.queue, wanted_.name, held.claim.first, held.claim.last));
   forget(held);
 }
 
-void Consumer::forget(Held& held) {
+void Consumer::forget(Leased& held) {
   in_hand_ -= held.lent;
   if (held.batch != nullptr) {
     registry_.remove(held.batch);
@@ -449,7 +512,7 @@ void Consumer::on_hold() {
   for (; !deadlines_.empty() && deadlines_.front().due <= now; deadlines_.pop_front()) {
     const auto found = claims_.find(deadlines_.front().claim);
     if (found == claims_.end()) continue;
-    Held& held = found->second;
+    Leased& held = found->second;
     const u32 index = deadlines_.front().index;
     if (!reclaim(held, index)) continue;
     if (is_done(held, offset(held, index))) continue;

@@ -5,6 +5,7 @@
 
 #include "store/feed.hpp"
 #include "store/holder.hpp"
+#include "store/reader.hpp"
 #include "store/tender.hpp"
 
 namespace vtx {
@@ -103,6 +104,9 @@ void Engine::on_event(Completion& completion) {
 void Engine::on_changed(const std::string& queue) {
   for (auto& [name, feed] : feeds_) {
     if (queue.empty() || (name.starts_with(queue) && name[queue.size()] == '/')) feed->on_changed();
+  }
+  for (Reader* reader : readers_) {
+    if (queue.empty() || reader->queue() == queue) reader->on_changed();
   }
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // The store-and-forward engine of one database: its session (connecting, live, lost, waiting), the way of an operation to the store
-// and of its answer back. What links do with it is apart: producer.hpp sends, feed.hpp and consumer.hpp receive,
+// and of its answer back. What links do with it is apart: producer.hpp sends, feed.hpp and consumer.hpp
+// receive, reader.hpp looks,
 // holder.hpp shows that we live and watches whether others do, tender.hpp does the background work.
 #pragma once
 
@@ -19,6 +20,7 @@ namespace vtx {
 
 class Feed;
 class Holder;
+class Reader;
 class Tender;
 
 /// A link as the engine sees it.
@@ -70,6 +72,9 @@ class Engine {
 
   void add(Member* member);
   void remove(Member* member);
+  /// A reader is told what on_changed() tells, until it is removed.
+  void add(Reader* reader) { readers_.push_back(reader); }
+  void remove(Reader* reader) { std::erase(readers_, reader); }
   bool has_members() const { return !members_.empty(); }
 
   /// Submits to the store; only while live. `answer` is called from run(), exactly once, also when the session is lost.
@@ -104,6 +109,7 @@ class Engine {
   Status trouble_;
   Timers::Token retry_ = 0;
   std::vector<Member*> members_;
+  std::vector<Reader*> readers_;
   driver::u64 last_ticket_ = 0;
   std::unordered_map<driver::u64, Answer> pending_;
   std::vector<driver::Completion> completions_;

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The receiving part of a link, as the link sees it: a Consumer, which leases messages from a group and settles them, or a Reader, which
+// looks at the log and leaves no trace. Either keeps what it fetched in batches, whose messages are lent to the application one by one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "bridge/release.hpp"
+#include "codec/frames.hpp"
+#include "pattern/filter.hpp"
+#include "vtx/driver/operations.hpp"
+
+namespace vtx {
+
+/// Confined to its driver thread. Shared with the answers that are still on their way to it.
+class Receiver {
+ public:
+  using Opened = std::function<void(const Status&)>;
+
+  virtual ~Receiver() = default;
+  Receiver() = default;
+  Receiver(const Receiver&) = delete;
+  Receiver& operator=(const Receiver&) = delete;
+
+  /// The session is live and the queue open: opens what it receives from, and goes on where it was. `opened` is called once.
+  virtual void open(driver::Id queue, Opened opened) = 0;
+  /// The session is gone, and with it the ids.
+  virtual void on_lost() = 0;
+  /// What the application's socket has subscribed to now; until the first time it counts as nothing, or as what a durable cursor has kept.
+  virtual void set_filter(const Filter& filter) = 0;
+
+  /// No more fetching; everything not in the application's hands is given back. done() follows.
+  virtual void close() = 0;
+  /// After close(): what the application still has in hand is given back as well.
+  /// @param counted  it was delivered; false: nobody knows whether it was
+  virtual void abandon(bool counted) = 0;
+  /// After close(): everything is settled or given back, and recorded, as far as can be.
+  virtual bool done() const = 0;
+  /// Ends without the store.
+  virtual void drop() = 0;
+
+  /// The next message to hand over; nullptr when there is none.
+  virtual Slot* front() = 0;
+  /// front() is being handed over.
+  virtual void pop() = 0;
+  /// Does what is due with the store. True when something was submitted.
+  virtual bool work() = 0;
+  /// What would be handed over next, for a receiver that has no group in the store; 0 for the others.
+  virtual driver::Seq position() const { return 0; }
+  /// Lent to the application, undecided.
+  virtual std::uint64_t in_hand() const = 0;
+
+  /// A slot that the ReleaseQueue brought; takes over its reference.
+  static void on_decided(Slot* slot);
+
+ protected:
+  /// A batch's owner, as Batch::owner points to it.
+  struct Held {
+    Receiver* receiver = nullptr;
+    Batch* batch = nullptr;
+    std::size_t next = 0;  ///< index of the first message not handed over
+  };
+
+  virtual void decide(Held& held, Slot& slot) = 0;
+};
+
+}  // namespace vtx
