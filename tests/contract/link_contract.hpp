@@ -55,6 +55,19 @@ class LinkContract : public testing::TestWithParam<LinkUnderTest> {
     push.send_each(texts);
     push.flush();
   }
+  /// Likewise to a log.
+  void publish(const Frames& texts, const std::string& options = {}) {
+    Socket pub(world(), ZMQ_PUB);
+    pub.connect(at(options));
+    pub.send_each(texts);
+    pub.flush();
+  }
+  /// What a subscriber with these options gets first.
+  Frames read(const std::string& options, int count, const Frames& prefixes = {""}) {
+    Subscriber sub(world(), prefixes);
+    sub.connect(at(options));
+    return sub.receive(count);
+  }
   QueueView::Group group(const std::string& name = "default") { return show(world(), at()).groups[name]; }
   /// Everything was settled by the group, and recorded.
   bool drained(const std::string& name = "default") {

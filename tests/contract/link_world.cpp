@@ -175,6 +175,16 @@ testing::AssertionResult Socket::reaches(std::uint64_t vtx_stats_t::*counter, st
   return testing::AssertionFailure() << "it is " << last << ", not " << value;
 }
 
+Subscriber::Subscriber(World& world, const Frames& prefixes) : Socket(world, ZMQ_SUB) {
+  for (const std::string& prefix : prefixes) subscribe(prefix);
+}
+void Subscriber::subscribe(const std::string& prefix) {
+  EXPECT_EQ(zmq_setsockopt(get(), ZMQ_SUBSCRIBE, prefix.data(), prefix.size()), 0);
+}
+void Subscriber::unsubscribe(const std::string& prefix) {
+  EXPECT_EQ(zmq_setsockopt(get(), ZMQ_UNSUBSCRIBE, prefix.data(), prefix.size()), 0);
+}
+
 // --- a look into the store -------------------------------------------------------------------------------------------
 
 namespace {

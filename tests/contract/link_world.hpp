@@ -114,6 +114,14 @@ class Socket {
   void* socket_;
 };
 
+/// A SUB with subscriptions.
+class Subscriber : public Socket {
+ public:
+  explicit Subscriber(World& world, const Frames& prefixes = {""});
+  void subscribe(const std::string& prefix);
+  void unsubscribe(const std::string& prefix);
+};
+
 /// What `vtx_admin show` says of a queue.
 struct QueueView {
   struct Group {

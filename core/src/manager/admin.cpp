@@ -33,6 +33,12 @@ struct Request {
   const std::string& queue() const { return endpoint.options.queue; }
 };
 
+json subscriptions_of(const Filter& filter) {
+  json list = json::array();
+  for (const std::string& prefix : filter.prefixes()) list.push_back(printable(prefix));
+  return list;
+}
+
 json to_json(const QueueStats& queue) {
   json out{{"name", queue.name},
            {"retain", queue.declared.retain},
@@ -50,6 +56,8 @@ json to_json(const QueueStats& queue) {
                              {"claimed", group.claimed},
                              {"retrying", group.retrying},
                              {"trimmed", group.trimmed}});
+    if (const auto filter = Filter::decode(group.filter); filter && !filter->empty())
+      out["groups"].back()["subscriptions"] = subscriptions_of(*filter);
   }
   for (const auto& [name, count] : queue.counters) out["counters"][name] = count;
   return out;

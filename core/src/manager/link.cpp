@@ -7,6 +7,8 @@
 #include "codec/frames.hpp"
 #include "store/consumer.hpp"
 #include "store/reader.hpp"
+#include "store/tender.hpp"
+#include "vtx/driver/options.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {
@@ -99,6 +101,8 @@ void Link::open_queue() {
   open.change = request_.bind;
   engine_.submit(std::move(open), [self = shared_from_this()](Completion& answer) {
     if (answer.status.ok()) {
+      if (const auto retention = parse_retention(answer.declared.retain))
+        self->engine_.tender().declared(self->request_.endpoint.options.queue, *retention);
       self->open_sides(answer.id);
     } else {
       self->opening_failed(answer.status);
@@ -239,6 +243,8 @@ bool Link::hand_over(Slot& slot) {
     if (counterpart_->send(&frame, i + 1 < parts_.size()) != Counterpart::Io::done) zmq_msg_close(&frame);
   }
   gate_->sending = false;
+  // It was passed over: the news that the socket wants it no more is waiting for us, and libzmq's bell has rung already.
+  if (counterpart_->has_sentinel() && slot.outcome() != Outcome::held) look_ = true;
   return true;
 }
 

@@ -25,13 +25,17 @@ bool Filter::passes(std::span<const std::byte> first_frame) const {
   return false;
 }
 
+std::vector<std::string> Filter::prefixes() const {
+  std::vector<std::string> all;
+  for (const auto& [length, prefixes] : prefixes_) all.insert(all.end(), prefixes.begin(), prefixes.end());
+  return all;
+}
+
 std::string Filter::encode() const {
   std::string text;
-  for (const auto& [length, prefixes] : prefixes_) {
-    for (const std::string& prefix : prefixes) {
-      for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(length >> shift & 0xff);
-      text += prefix;
-    }
+  for (const std::string& prefix : prefixes()) {
+    for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(prefix.size() >> shift & 0xff);
+    text += prefix;
   }
   return text;
 }

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vtx {
 
@@ -20,6 +21,8 @@ class Filter {
   void subscribe(std::string_view prefix) { prefixes_[prefix.size()].emplace(prefix); }
   void unsubscribe(std::string_view prefix);
   bool empty() const { return prefixes_.empty(); }
+  /// From the shortest to the longest.
+  std::vector<std::string> prefixes() const;
   bool passes(std::span<const std::byte> first_frame) const;
 
   /// As a store keeps it: each prefix with a 32-bit big-endian length ahead.

@@ -47,9 +47,6 @@ void Consumer::open(Id queue, Opened opened) {
 void Consumer::on_open(const Completion& answer) {
   group_ = answer.id;
   max_deliveries_ = answer.max_deliveries;
-  if (filter_.empty() && !filter_is_new_) {
-    if (auto kept = Filter::decode(answer.filter)) filter_ = std::move(*kept);
-  }
   feed_.on_changed();
   if (joined_ || closing_) return;
   joined_ = true;
@@ -70,7 +67,7 @@ void Consumer::set_filter(const Filter& filter) {
   queue_.clear();
 }
 
-/// Keeps the filter with the cursor, for whoever attaches next. An empty one says only that nobody has subscribed yet.
+/// Keeps the filter with the cursor, for people to see. An empty one says only that nobody has subscribed yet.
 bool Consumer::keep_filter() {
   if (!filter_is_new_ || filter_.empty() || group_ == 0 || !engine_.live() || closing_) return false;
   filter_is_new_ = false;

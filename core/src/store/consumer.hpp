@@ -121,7 +121,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   driver::Id group_ = 0;
   driver::u32 max_deliveries_ = 0;
   driver::Id queue_id_ = 0;
-  Filter filter_;               ///< the socket's, or until it has one the cursor's
+  Filter filter_;
   bool filter_is_new_ = false;  ///< not yet kept with the cursor
   bool caught_up_ = false;
   driver::Seq newest_ = 0;  ///< once a claim reached the head of its stream: the message that was it

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "codec/frames.hpp"
+#include "store/tender.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {
@@ -145,6 +146,7 @@ void Producer::on_committed(Completion& answer) {
   ++stats_.commits;
   const std::size_t count = batches_.front()->next();
   stats_.durable += count;
+  engine_.tender().stored(options_.queue);
   on_done(count);
 }
 

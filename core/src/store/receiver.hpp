@@ -28,7 +28,7 @@ class Receiver {
   virtual void open(driver::Id queue, Opened opened) = 0;
   /// The session is gone, and with it the ids.
   virtual void on_lost() = 0;
-  /// What the application's socket has subscribed to now; until the first time it counts as nothing, or as what a durable cursor has kept.
+  /// What the application's socket has subscribed to now. With nothing, nothing is fetched.
   virtual void set_filter(const Filter& filter) = 0;
 
   /// No more fetching; everything not in the application's hands is given back. done() follows.

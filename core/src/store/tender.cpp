@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "store/tender.hpp"
 
+#include <algorithm>
+
 #include "store/engine.hpp"
 
 namespace vtx {
@@ -8,23 +10,30 @@ namespace vtx {
 using namespace driver;
 
 namespace {
+using namespace std::chrono_literals;
 constexpr u64 kEnough = 2000;  // settled messages that are worth a step at once
-constexpr Ms kQuiet{200};
+constexpr Ms kQuiet = 200ms;
+constexpr Ms kMostLate = 60s;  // messages grow old also when nothing happens
+
+bool trims(const Retention& retention) {
+  return retention.kind != Retention::Kind::consumed && retention.kind != Retention::Kind::forever;
+}
 }  // namespace
+
+void Tender::declared(const std::string& name, const Retention& retention) {
+  queues_[name].retention = retention;
+  if (trims(retention)) settled(name, 0);
+}
 
 void Tender::settled(const std::string& name, u64 count) {
   Queue& queue = queues_[name];
   queue.settled += count;
-  if (queue.running) return;
-  if (queue.settled >= kEnough) {
-    engine_.reactor().timers.cancel(queue.timer);
-    tend(name);
-  } else if (queue.timer == 0) {
-    queue.timer = engine_.reactor().timers.at(engine_.reactor().clock.now() + kQuiet, [this, name] {
-      queues_[name].timer = 0;
-      tend(name);
-    });
-  }
+  tend_within(name, queue, queue.settled >= kEnough ? 0ms : kQuiet);
+}
+
+void Tender::stored(const std::string& name) {
+  Queue& queue = queues_[name];
+  if (trims(queue.retention)) tend_within(name, queue, kQuiet);
 }
 
 void Tender::stop() {
@@ -32,19 +41,41 @@ void Tender::stop() {
   queues_.clear();
 }
 
+void Tender::tend_within(const std::string& name, Queue& queue, Ms within) {
+  if (queue.running) return;
+  const Steady due = engine_.reactor().clock.now() + within;
+  if (queue.timer != 0 && queue.due <= due) return;
+  engine_.reactor().timers.cancel(queue.timer);
+  if (within == 0ms) return tend(name);
+  queue.due = due;
+  queue.timer = engine_.reactor().timers.at(due, [this, name] {
+    queues_[name].timer = 0;
+    tend(name);
+  });
+}
+
 void Tender::tend(const std::string& name) {
-  if (!engine_.live()) return;  // the next settlement asks again
+  if (!engine_.live()) return;  // what happens next asks again
   Queue& queue = queues_[name];
   queue.running = true;
   queue.settled = 0;
-  engine_.submit(Tend{name}, [this, name](Completion& answer) {
-    const auto found = queues_.find(name);
-    if (found == queues_.end()) return;
-    found->second.running = false;
-    if (!answer.status.ok()) return;
-    if (answer.more) found->second.settled += kEnough;
-    if (found->second.settled > 0) settled(name, 0);
-  });
+  engine_.submit(Tend{name}, [this, name](Completion& answer) { on_tended(name, answer); });
+}
+
+void Tender::on_tended(const std::string& name, const Completion& answer) {
+  const auto found = queues_.find(name);
+  if (found == queues_.end()) return;
+  Queue& queue = found->second;
+  queue.running = false;
+  if (!answer.status.ok()) {
+    if (trims(queue.retention)) tend_within(name, queue, kMostLate);
+  } else if (answer.more) {
+    tend_within(name, queue, 0ms);
+  } else if (queue.settled > 0) {
+    settled(name, 0);
+  } else if (queue.retention.kind == Retention::Kind::age) {
+    tend_within(name, queue, std::clamp<Ms>(queue.retention.age / 10, kQuiet, kMostLate));
+  }
 }
 
 }  // namespace vtx

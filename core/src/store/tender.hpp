@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// Background work on the queues that this engine's consumers settle in: what retention lets go is retired in bounded steps, soon
-// after it was settled when there is much of it, else when things are quiet.
+// Background work on the queues that this engine's links use: what retention lets go is retired in bounded steps, soon after it may
+// be and again while a step has left some.
 #pragma once
 
+#include <map>
 #include <string>
-#include <unordered_map>
 
 #include "util/timers.hpp"
 #include "vtx/driver/operations.hpp"
+#include "vtx/driver/options.hpp"
 
 namespace vtx {
 
@@ -18,21 +19,30 @@ class Engine;
 class Tender {
  public:
   explicit Tender(Engine& engine) : engine_(engine) {}
+  ~Tender() { stop(); }
 
+  /// A link uses the queue, which is declared so.
+  void declared(const std::string& queue, const driver::Retention& retention);
   /// `count` messages of the queue were settled, or its consumers begin (0).
   void settled(const std::string& queue, driver::u64 count);
+  /// Messages were appended to the queue: others may be too many or too old now.
+  void stored(const std::string& queue);
   void stop();
 
  private:
   struct Queue {
+    driver::Retention retention;
     driver::u64 settled = 0;
     bool running = false;
     Timers::Token timer = 0;
+    driver::Steady due;
   };
+  void tend_within(const std::string& name, Queue& queue, driver::Ms within);
   void tend(const std::string& name);
+  void on_tended(const std::string& name, const driver::Completion& answer);
 
   Engine& engine_;
-  std::unordered_map<std::string, Queue> queues_;
+  std::map<std::string, Queue> queues_;
 };
 
 }  // namespace vtx
