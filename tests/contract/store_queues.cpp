@@ -135,18 +135,6 @@ TEST_P(StoreContract, GroupKeepsItsMaxDeliveriesUntilAnotherIsDeclared) {
   EXPECT_EQ(kept.filter, open.filter);
 }
 
-TEST_P(StoreContract, RefusesToBeginANewGroupElsewhereForNow) {
-  const auto a = open();
-  OpenGroup open;
-  open.queue = a->queue("q");
-  open.kind = "main";
-  open.name = "g";
-  for (const char* from : {"now", "seq:5", "-15m"}) {
-    open.from = from;
-    EXPECT_EQ(a->ask(open).status.code(), Code::unsupported) << from;
-  }
-}
-
 TEST_P(StoreQueueContract, ReadsWithoutLeasing) {
   a_->append(stream_, numbers(1, 10));
   const Completion got = a_->run(driver::Read{stream_, 4, {3, driver::kMaxBatchBytes}});

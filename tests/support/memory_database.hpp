@@ -9,6 +9,7 @@
 
 #include "support/memory_tables.hpp"
 #include "vtx/driver/clock.hpp"
+#include "vtx/driver/options.hpp"
 
 namespace vtx::test {
 
@@ -47,6 +48,7 @@ class MemoryDatabase {
   driver::Completion run(const driver::OpenGroup& open);
   driver::Completion run(const driver::Hold& hold);
   driver::Completion run(const driver::ClaimNext& wish);
+  driver::Completion run(const driver::Locate& locate);
   driver::Completion run(const driver::Read& read);
   driver::Completion run(const driver::Beat& beat);
   driver::Completion run(const driver::TakeOver& take);
@@ -82,6 +84,7 @@ class MemoryDatabase {
   StreamRow* find_stream(Id queue, const std::string& kind, const std::string& peer, int priority);
   StreamRow& make_stream(Id queue, const std::string& kind, const std::string& peer, int priority);
   StreamRow& dead_stream_of(const QueueRow& queue);
+  Seq position(const StreamRow& stream, const driver::Start& start);
   Seq floor(const GroupRow& group, const StreamRow& stream) const;
   bool requeue(StreamRow& dead, Seq seq);
   driver::QueueStats stats(const QueueRow& queue);

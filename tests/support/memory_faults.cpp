@@ -25,8 +25,9 @@ std::optional<T> count_down(std::map<u32, T>& countdown) {
 }
 
 bool writes(const driver::Operation& operation) {
-  return !std::holds_alternative<driver::Read>(operation) && !std::holds_alternative<driver::Inspect>(operation) &&
-         !std::holds_alternative<driver::Beat>(operation) && !std::holds_alternative<driver::Check>(operation);
+  return !std::holds_alternative<driver::Locate>(operation) && !std::holds_alternative<driver::Read>(operation) &&
+         !std::holds_alternative<driver::Inspect>(operation) && !std::holds_alternative<driver::Beat>(operation) &&
+         !std::holds_alternative<driver::Check>(operation);
 }
 
 bool is_longer(const driver::Operation& operation, std::size_t longest) {

@@ -105,6 +105,8 @@ Completion MemoryDatabase::run(const OpenStream& open) {
 }
 
 Completion MemoryDatabase::run(const OpenGroup& open) {
+  const auto start = driver::parse_start(open.from.empty() ? "oldest" : open.from);
+  if (!start) return refuse(Code::invalid, "Option 'from': " + start.error().text());
   if (!tables_.queues.contains(open.queue)) return refuse(Code::not_found, "No such queue.");
   const auto same = [&](const auto& entry) {
     const GroupRow& row = entry.second;
@@ -112,8 +114,6 @@ Completion MemoryDatabase::run(const OpenGroup& open) {
   };
   auto found = std::ranges::find_if(tables_.groups, same);
   if (found == tables_.groups.end()) {
-    if (!open.from.empty() && open.from != "oldest")
-      return refuse(Code::unsupported, "from=" + open.from + " is not supported yet.");
     GroupRow row;
     row.id = ++last_id_;
     row.queue = open.queue;
@@ -121,16 +121,42 @@ Completion MemoryDatabase::run(const OpenGroup& open) {
     row.peer = open.peer;
     row.name = open.name;
     row.max_deliveries = open.default_max_deliveries;
-    for (const StreamRow* stream : streams_of(row)) row.next[stream->id] = stream->tail();
+    for (const StreamRow* stream : streams_of(row)) row.next[stream->id] = position(*stream, *start);
     found = tables_.groups.emplace(row.id, std::move(row)).first;
   }
   GroupRow& group = found->second;
   if (open.max_deliveries) group.max_deliveries = *open.max_deliveries;
-  if (!open.filter.empty()) group.filter = open.filter;
+  if (open.filter) group.filter = *open.filter;
   Completion answer;
   answer.id = group.id;
   answer.max_deliveries = group.max_deliveries;
   answer.filter = group.filter;
+  return answer;
+}
+
+/// The first message that the start means, or where it will be.
+Seq MemoryDatabase::position(const StreamRow& stream, const driver::Start& start) {
+  using Kind = driver::Start::Kind;
+  if (start.kind == Kind::oldest) return stream.tail();
+  if (start.kind == Kind::now) return stream.head + 1;
+  if (start.kind == Kind::seq) {
+    const auto found = stream.messages.lower_bound(start.seq);
+    return found == stream.messages.end() ? std::max(start.seq, stream.head + 1) : found->first;
+  }
+  const StoreTime time = start.kind == Kind::time ? start.time : now() - start.age;
+  const auto found = std::ranges::find_if(stream.messages, [&](const auto& row) { return row.second->stored >= time; });
+  return found == stream.messages.end() ? stream.head + 1 : found->first;
+}
+
+Completion MemoryDatabase::run(const driver::Locate& locate) {
+  const auto start = driver::parse_start(locate.from);
+  if (!start) return refuse(Code::invalid, "Option 'from': " + start.error().text());
+  const auto stream = tables_.streams.find(locate.stream);
+  if (stream == tables_.streams.end()) return refuse(Code::not_found, "No such stream.");
+  Completion answer;
+  answer.first = position(stream->second, *start);
+  answer.head = stream->second.head;
+  answer.tail = stream->second.tail();
   return answer;
 }
 
@@ -213,7 +239,7 @@ Completion MemoryDatabase::run(const Steer& steer) {
 }
 
 driver::GroupStats MemoryDatabase::stats(const GroupRow& group) const {
-  driver::GroupStats stats{group.name, 0, 0, 0};
+  driver::GroupStats stats{group.name, 0, 0, 0, 0};
   u64 fresh = 0;
   for (const StreamRow* stream : streams_of(group))
     for (auto it = stream->messages.lower_bound(group.next_of(stream->id)); it != stream->messages.end(); ++it)

@@ -25,6 +25,8 @@ std::set<Id> order_of(const Operation& operation) {
     for (const auto& settle : commit->settles) order.insert(settle.group);
   } else if (const auto* claim = std::get_if<driver::ClaimNext>(&operation)) {
     order.insert(claim->group);
+  } else if (const auto* locate = std::get_if<driver::Locate>(&operation)) {
+    order.insert(locate->stream);
   } else if (const auto* read = std::get_if<driver::Read>(&operation)) {
     order.insert(read->stream);
   }

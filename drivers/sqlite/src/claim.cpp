@@ -127,7 +127,7 @@ bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
   }
   for (const auto& source : sources) {
     bool whole = true;
-    const Range got = read_range(source.stream, {source.from, seq_of(~u64{0})}, next.limit, out, whole);
+    const Range got = read_range(source.stream, {source.from, kMaxSeq}, next.limit, out, whole);
     if (got.last == 0) continue;
     database_.run(
         "INSERT INTO vtx_cursor (grp, stream, next) VALUES (?1, ?2, ?3) ON CONFLICT (grp, stream) DO UPDATE SET next = "
@@ -160,13 +160,11 @@ void Ledger::apply(const driver::Read& read, Completion& out) {
     return;
   }
   bool whole = true;
-  read_range(read.stream, {read.from, seq_of(~u64{0})}, read.limit, out, whole);
+  read_range(read.stream, {std::min(read.from, kMaxSeq), kMaxSeq}, read.limit, out, whole);
   out.more = !whole;
   heads_.erase(read.stream);  // outside a write transaction it may be an old one
   out.head = head_of(read.stream).last;
-  const auto tail = database_.value("SELECT min(id) FROM vtx_message WHERE id >= ? AND id < ?", row_of(read.stream, 0),
-                                    row_of(read.stream + 1, 0));
-  out.tail = tail ? seq_of(static_cast<u64>(*tail)) : out.head + 1;
+  out.tail = tail_of(read.stream);
 }
 
 }  // namespace vtx::sqlite

@@ -67,6 +67,11 @@ void Ledger::apply(const driver::OpenStream& open, Completion& out) {
 }
 
 void Ledger::apply(const driver::OpenGroup& open, Completion& out) {
+  const auto start = driver::parse_start(open.from.empty() ? "oldest" : open.from);
+  if (!start) {
+    out.status = {Code::invalid, "option 'from': " + start.error().text()};
+    return;
+  }
   if (!database_.value("SELECT 1 FROM vtx_queue WHERE id = ?", open.queue)) {
     out.status = {Code::not_found, "no such queue"};
     return;
@@ -81,22 +86,32 @@ void Ledger::apply(const driver::OpenGroup& open, Completion& out) {
       out.filter = rows.text(2);
     }
   }
-  if (out.id == 0) {
-    if (!open.from.empty() && open.from != "oldest") {
-      out.status = {Code::unsupported,
-                    "a group that begins at '" + open.from + "' is not yet supported; from=oldest is"};
-      return;
-    }
-    out.max_deliveries = open.max_deliveries.value_or(open.default_max_deliveries);
-    out.filter = open.filter;
-    database_.run("INSERT INTO vtx_group (queue, kind, peer, name, filter, max_deliveries) VALUES (?, ?, ?, ?, ?, ?)",
-                  open.queue, open.kind, open.peer, open.name, std::span(open.filter), out.max_deliveries);
-    out.id = static_cast<Id>(database_.last_id());
-    return;
+  const auto before = std::pair(out.max_deliveries, out.filter);
+  out.max_deliveries = open.max_deliveries.value_or(out.id ? out.max_deliveries : open.default_max_deliveries);
+  out.filter = open.filter.value_or(out.filter);
+  if (out.id == 0)
+    out.id = make_group(open, *start, out);
+  else if (before != std::pair(out.max_deliveries, out.filter))
+    database_.run("UPDATE vtx_group SET max_deliveries = ?, filter = ? WHERE id = ?", out.max_deliveries,
+                  std::span(out.filter), out.id);
+}
+
+/// A group begins in each of its streams by itself; one that comes later it reads from its beginning.
+Id Ledger::make_group(const driver::OpenGroup& open, const driver::Start& start, const Completion& out) {
+  database_.run("INSERT INTO vtx_group (queue, kind, peer, name, filter, max_deliveries) VALUES (?, ?, ?, ?, ?, ?)",
+                open.queue, open.kind, open.peer, open.name, std::span(out.filter), out.max_deliveries);
+  const auto group = static_cast<Id>(database_.last_id());
+  if (start.kind == driver::Start::Kind::oldest) return group;
+  std::vector<Id> streams;
+  {
+    auto rows = database_.query("SELECT id FROM vtx_stream WHERE queue = ? AND kind = ? AND peer = ?", open.queue,
+                                open.kind, open.peer);
+    while (rows.next()) streams.push_back(rows.number(0));
   }
-  if (!open.max_deliveries || *open.max_deliveries == out.max_deliveries) return;
-  out.max_deliveries = *open.max_deliveries;
-  database_.run("UPDATE vtx_group SET max_deliveries = ? WHERE id = ?", out.max_deliveries, out.id);
+  for (const Id stream : streams)
+    database_.run("INSERT INTO vtx_cursor (grp, stream, next) VALUES (?, ?, ?)", group, stream,
+                  position(stream, start));
+  return group;
 }
 
 void Ledger::apply(const driver::Hold& hold, Completion& out) {

@@ -39,9 +39,7 @@ driver::QueueStats Ledger::stats_of(Id queue, std::string name) {
     add_messages(stream, stats);
     if (!main) continue;
     stats.head = head_of(stream).last;
-    const auto tail = database_.value("SELECT min(id) FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0),
-                                      row_of(stream + 1, 0));
-    stats.tail = tail ? seq_of(static_cast<u64>(*tail)) : stats.head + 1;
+    stats.tail = tail_of(stream);
   }
   if (const Id dead = dead_stream(stats.name, false)) stats.dead = rows_in(dead);
   add_groups(queue, stats);
@@ -57,9 +55,7 @@ u64 Ledger::rows_in(Id stream) {
                                 .value("SELECT count(*) FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0),
                                        row_of(stream + 1, 0))
                                 .value_or(0));
-  const auto tail = database_.value("SELECT min(id) FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0),
-                                    row_of(stream + 1, 0));
-  return tail ? head_of(stream).last - seq_of(static_cast<u64>(*tail)) + 1 : 0;
+  return head_of(stream).last + 1 - tail_of(stream);
 }
 
 void Ledger::add_messages(Id stream, driver::QueueStats& stats) {

@@ -11,6 +11,7 @@
 
 #include "database.hpp"
 #include "vtx/driver/operations.hpp"
+#include "vtx/driver/options.hpp"
 
 namespace vtx::sqlite {
 
@@ -26,9 +27,10 @@ using driver::u64;
 inline constexpr int kSeqBits = 43;
 inline constexpr u64 row_of(Id stream, Seq seq) { return stream << kSeqBits | seq; }
 inline constexpr Seq seq_of(u64 row) { return row & ((u64{1} << kSeqBits) - 1); }
+inline constexpr Seq kMaxSeq = seq_of(~u64{0});  ///< of numbers from outside, which could reach into another stream
 
 /// Each apply() runs within a transaction that holds the write lock, checks before it writes, and puts a refusal into the completion's
-/// status; what it throws (SqliteError) ends the transaction. inspect() and read() are content with a read transaction.
+/// status; what it throws (SqliteError) ends the transaction. Locate, Read and Inspect are content with a read transaction.
 class Ledger {
  public:
   explicit Ledger(Database& database) : database_(database) {}
@@ -46,6 +48,7 @@ class Ledger {
   void apply(const driver::ClaimNext& next, Completion& out);
   void apply(const driver::Tend& tend, Completion& out);
   void apply(const driver::Steer& steer, Completion& out);
+  void apply(const driver::Locate& locate, Completion& out);
   void apply(const driver::Read& read, Completion& out);
   void apply(const driver::Inspect& inspect, Completion& out);
 
@@ -55,10 +58,14 @@ class Ledger {
   /// Groups for which this transaction made something claimable now.
   std::vector<Id> awakened();
   bool has_awakened() const { return !appended_.empty() || !retried_.empty(); }
+  /// Streams that this transaction lengthened.
+  const std::set<Id>& appended() const { return appended_; }
   /// Something of the group can be claimed now.
   bool is_claimable(Id group);
   /// Something of the group will come again, now or later: a claim tells when.
   bool has_retry(Id group);
+  /// The stream has messages behind `head`.
+  bool has_grown(Id stream, Seq head) { return head_of(stream).last > head; }
 
  private:
   struct StreamInfo {
@@ -114,6 +121,12 @@ class Ledger {
   Id make_queue(const std::string& name, const driver::Declaration& declared);
   Id find_stream(const driver::OpenStream& open);
   Id make_stream(const driver::OpenStream& open);
+  Id make_group(const driver::OpenGroup& open, const driver::Start& start, const Completion& out);
+  // locate.cpp
+  std::optional<Seq> next_at(Id stream, Seq from);
+  Seq tail_of(Id stream);
+  Seq first_stored(Id stream, Range among, std::int64_t time);
+  Seq position(Id stream, const driver::Start& start);
   // retention.cpp
   void forget_producers();
   Seq floor_of(Id stream);

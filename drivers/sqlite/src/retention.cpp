@@ -57,11 +57,9 @@ Seq Ledger::floor_of(Id stream) {
 }
 
 u64 Ledger::retire(Id stream, bool& more) {
-  const auto tail = database_.value("SELECT min(id) FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0),
-                                    row_of(stream + 1, 0));
-  if (!tail) return 0;
-  const Seq first = seq_of(static_cast<u64>(*tail));
-  const Seq floor = floor_of(stream);
+  const Seq first = tail_of(stream);
+  // A group that begins at a later sequence must not take the stream along.
+  const Seq floor = std::min(floor_of(stream), head_of(stream).last + 1);
   if (floor <= first) return 0;
   const Seq end = std::min(floor, first + kRetireRows);
   if (end < floor) more = true;

@@ -19,8 +19,8 @@ using namespace std::chrono_literals;
 constexpr auto kBusyPause = 5ms;
 
 bool only_reads(const driver::Operation& operation) {
-  return std::holds_alternative<driver::Read>(operation) || std::holds_alternative<driver::Inspect>(operation) ||
-         std::holds_alternative<driver::Check>(operation);
+  return std::holds_alternative<driver::Read>(operation) || std::holds_alternative<driver::Locate>(operation) ||
+         std::holds_alternative<driver::Inspect>(operation) || std::holds_alternative<driver::Check>(operation);
 }
 
 bool wants_sync(const driver::Operation& operation) {

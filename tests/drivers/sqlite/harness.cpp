@@ -86,7 +86,7 @@ Completion Driven::wait_event(Event event) {
 void Driven::declare(const std::string& name) {
   queue = run(OpenQueue{name, {}, {}, {"consumed", ""}, true, false}).id;
   stream = run(OpenStream{queue, "main", "", 0}).id;
-  group = run(OpenGroup{queue, "main", "", "default", "oldest", "", {}, 10}).id;
+  group = run(OpenGroup{queue, "main", "", "default", "oldest", {}, {}, 10}).id;
   holder = run(Beat{0, 5000ms}).id;
   EXPECT_TRUE(queue && stream && group && holder);
 }
