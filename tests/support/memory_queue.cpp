@@ -239,7 +239,9 @@ Completion MemoryDatabase::run(const Steer& steer) {
 }
 
 driver::GroupStats MemoryDatabase::stats(const GroupRow& group) const {
-  driver::GroupStats stats{group.name, 0, 0, 0, 0};
+  driver::GroupStats stats;
+  stats.name = group.name;
+  stats.filter = group.filter;
   u64 fresh = 0;
   for (const StreamRow* stream : streams_of(group))
     for (auto it = stream->messages.lower_bound(group.next_of(stream->id)); it != stream->messages.end(); ++it)

@@ -40,7 +40,7 @@ Status check_socket(void* socket, const Pattern& pattern) {
   if (socket_option(socket, ZMQ_INVERT_MATCHING, 0) != 0)
     return Status(Code::unsupported, "a socket with ZMQ_INVERT_MATCHING cannot be linked to a store");
   // libzmq does not tell whether ZMQ_XPUB_MANUAL is set, but only then an XPUB takes this one; nobody has subscribed to that.
-  constexpr std::string_view kNobodys = "\0vtx: nobody subscribes to this";
+  constexpr std::string_view kNobodys = "vtx: nobody subscribes to this";
   if (pattern.type == ZMQ_XPUB && zmq_setsockopt(socket, ZMQ_UNSUBSCRIBE, kNobodys.data(), kNobodys.size()) == 0)
     return Status(Code::unsupported,
                   "an XPUB with ZMQ_XPUB_MANUAL cannot be linked to a store: a log has no subscribers to confirm");

@@ -74,10 +74,11 @@ void Ledger::add_messages(Id stream, driver::QueueStats& stats) {
 void Ledger::add_groups(Id queue, driver::QueueStats& stats) {
   std::vector<std::pair<Id, driver::GroupStats>> groups;
   {
-    auto rows = database_.query("SELECT id, name FROM vtx_group WHERE queue = ? ORDER BY name", queue);
+    auto rows = database_.query("SELECT id, name, filter FROM vtx_group WHERE queue = ? ORDER BY name", queue);
     while (rows.next()) {
       groups.emplace_back(rows.number(0), driver::GroupStats{});
       groups.back().second.name = rows.text(1);
+      groups.back().second.filter = rows.text(2);
     }
   }
   for (auto& [id, group] : groups) {

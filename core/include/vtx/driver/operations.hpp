@@ -219,11 +219,11 @@ struct HolderBeat {
 
 struct GroupStats {
   std::string name;
-  std::string filter;  ///< as OpenGroup::filter; empty none
   u64 depth = 0;     ///< messages not yet settled by this group
   u64 claimed = 0;   ///< of these, leased to a consumer now
   u64 retrying = 0;  ///< of these, waiting for redelivery
   u64 trimmed = 0;   ///< retired by age, count or size before the group had settled them
+  std::string filter;  ///< as OpenGroup::filter; empty none
 };
 
 struct QueueStats {
