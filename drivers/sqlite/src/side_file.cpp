@@ -22,7 +22,7 @@ using driver::u64;
 constexpr char kMagic[8] = {'V', 'T', 'X', 'S', 'I', 'D', 'E', '1'};
 constexpr std::size_t kHeaderBytes = 4096;
 constexpr off_t kSlotLocks = driver::LockFile::kFairLock + 16;
-constexpr u32 kAnyGroup = ~u32{0};
+constexpr u32 kAnyKey = ~u32{0};
 
 off_t lock_of(u32 slot) { return kSlotLocks + slot; }
 
@@ -54,8 +54,8 @@ struct SideFile::Header {
 
 struct SideFile::Slot {
   u64 holder, beats, lease_ms, doorbell;
-  u32 armed, groups;
-  u64 group[kGroups];
+  u32 armed, keys;
+  Key key[kKeys];
   u64 spare[11];
 };
 
@@ -136,14 +136,24 @@ driver::HolderBeat SideFile::look(u32 number, Id holder) const {
 
 void SideFile::begin_listener(u32 number, u64 doorbell) { shared(slot(number).doorbell).store(doorbell); }
 
-void SideFile::arm(u32 number, const std::set<Id>& groups) {
+void SideFile::arm_only(u32 number, const std::vector<Key>& keys) {
   auto& mine = slot(number);
   shared(mine.armed).store(0);
   u32 count = 0;
-  if (groups.size() <= kGroups)
-    for (const Id group : groups) shared(mine.group[count++]).store(group);
-  shared(mine.groups).store(groups.size() <= kGroups ? count : kAnyGroup);
-  shared(mine.armed).store(groups.empty() ? 0 : 1);
+  if (keys.size() <= kKeys)
+    for (const Key key : keys) shared(mine.key[count++]).store(key);
+  shared(mine.keys).store(keys.size() <= kKeys ? count : kAnyKey);
+  shared(mine.armed).store(keys.empty() ? 0 : 1);
+}
+
+void SideFile::arm(u32 number, Key key) {
+  auto& mine = slot(number);
+  const u32 count = shared(mine.keys).load();
+  bool known = count > kKeys;
+  for (u32 i = 0; !known && i < count; ++i) known = shared(mine.key[i]).load() == key;
+  if (!known && count < kKeys) shared(mine.key[count]).store(key);
+  if (!known) shared(mine.keys).store(count < kKeys ? count + 1 : kAnyKey);
+  shared(mine.armed).store(1);
 }
 
 bool SideFile::is_armed(u32 number) const { return shared(slot(number).armed).load() != 0; }
@@ -158,20 +168,29 @@ void SideFile::count_commit() { shared(header().commits).fetch_add(1); }
 
 u64 SideFile::commits() const { return shared(header().commits).load(); }
 
-u64 SideFile::next_listener(Id group) {
+/// Answers the slot's doorbell when it waits for the key; 0 otherwise.
+u64 SideFile::disarm(Slot& slot, Key key) {
+  if (shared(slot.armed).load() == 0) return 0;
+  const u32 count = shared(slot.keys).load();
+  bool waits = count > kKeys;
+  for (u32 i = 0; !waits && i < count; ++i) waits = shared(slot.key[i]).load() == key;
+  return waits && shared(slot.armed).exchange(0) != 0 ? shared(slot.doorbell).load() : 0;
+}
+
+u64 SideFile::next_listener(Key key) {
   const u32 end = used();
   if (end == 0) return 0;
   const u32 start = shared(header().rotation).fetch_add(1);
-  for (u32 i = 0; i < end; ++i) {
-    auto& other = slot((start + i) % end);
-    if (shared(other.armed).load() == 0) continue;
-    const u32 count = shared(other.groups).load();
-    bool waits = count > kGroups;
-    for (u32 g = 0; !waits && g < count; ++g) waits = shared(other.group[g]).load() == group;
-    if (!waits || shared(other.armed).exchange(0) == 0) continue;
-    if (const u64 doorbell = shared(other.doorbell).load(); doorbell != 0) return doorbell;
-  }
+  for (u32 i = 0; i < end; ++i)
+    if (const u64 doorbell = disarm(slot((start + i) % end), key); doorbell != 0) return doorbell;
   return 0;
+}
+
+std::vector<u64> SideFile::all_listeners(Key key) {
+  std::vector<u64> doorbells;
+  for (u32 number = 0, end = used(); number < end; ++number)
+    if (const u64 doorbell = disarm(slot(number), key); doorbell != 0) doorbells.push_back(doorbell);
+  return doorbells;
 }
 
 }  // namespace vtx::sqlite

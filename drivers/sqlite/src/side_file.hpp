@@ -4,7 +4,7 @@
 // per slot shows at once that its process has ended. Losing the file is harmless: holders count as dead and their messages come again.
 //
 //   0     "VTXSIDE1"  u32 slots used at most  u32 rotation  u64 commits
-//   4096  slot 0, 256 bytes: u64 holder, beats, lease ms, doorbell; u32 armed, groups; u64 group[16]
+//   4096  slot 0, 256 bytes: u64 holder, beats, lease ms, doorbell; u32 armed, keys; u64 key[16]
 //   4352  slot 1, ...
 //
 // Everything in it may have been written by anybody who can write the database, so values are bounded when read.
@@ -12,18 +12,26 @@
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
+#include <vector>
 
 #include "vtx/driver/file_lock.hpp"
 #include "vtx/driver/operations.hpp"
 
 namespace vtx::sqlite {
 
+/// What one can wait for, in one space of numbers: that a group can claim again, or that a stream grows.
+using Key = driver::u64;
+inline constexpr Key kStreamKey = Key{1} << 63;
+inline constexpr Key key_of_group(driver::Id group) { return group; }
+inline constexpr Key key_of_stream(driver::Id stream) { return stream | kStreamKey; }
+inline constexpr bool is_of_stream(Key key) { return (key & kStreamKey) != 0; }
+inline constexpr driver::Id id_of(Key key) { return key & ~kStreamKey; }
+
 class SideFile {
  public:
   static constexpr driver::u32 kSlots = 4096;
-  static constexpr driver::u32 kGroups = 16;
+  static constexpr driver::u32 kKeys = 16;
 
   /// Opens or makes the side file of a database, with the database's owner and permissions.
   static Result<std::unique_ptr<SideFile>> open(const std::string& database);
@@ -45,15 +53,20 @@ class SideFile {
 
   /// Makes the slot a listener's.
   void begin_listener(driver::u32 slot, driver::u64 doorbell);
-  /// Asks for one ring, when something for one of `groups` comes. Empty: no more.
-  void arm(driver::u32 slot, const std::set<driver::Id>& groups);
+  /// Asks for one ring, when one of `keys` comes, and for no other. Empty: for none. Only under VTX's lock, or when nothing can be missed:
+  /// for a moment the slot is not armed.
+  void arm_only(driver::u32 slot, const std::vector<Key>& keys);
+  /// Asks for one when `key` comes too. Needs no lock: what the slot is armed for stays so throughout.
+  void arm(driver::u32 slot, Key key);
   bool is_armed(driver::u32 slot) const;
   bool is_anyone_armed() const;
   /// Before each commit of VTX: who sees a change of the database and of this knows that doorbells have been rung.
   void count_commit();
   driver::u64 commits() const;
-  /// The doorbell of one who waits for the group, now disarmed; 0 none. Each in turn.
-  driver::u64 next_listener(driver::Id group);
+  /// The doorbell of one who waits for it, now disarmed; 0 none. Each in turn.
+  driver::u64 next_listener(Key key);
+  /// The doorbells of all who wait for it, now disarmed.
+  std::vector<driver::u64> all_listeners(Key key);
 
  private:
   struct Slot;
@@ -62,6 +75,7 @@ class SideFile {
   Header& header() const;
   Slot& slot(driver::u32 number) const;
   driver::u32 used() const;
+  static driver::u64 disarm(Slot& slot, Key key);
 
   std::unique_ptr<driver::LockFile> file_;
   void* map_;

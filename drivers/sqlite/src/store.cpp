@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <new>
 #include <span>
 
@@ -21,6 +22,18 @@ constexpr auto kBusyPause = 5ms;
 bool only_reads(const driver::Operation& operation) {
   return std::holds_alternative<driver::Read>(operation) || std::holds_alternative<driver::Locate>(operation) ||
          std::holds_alternative<driver::Inspect>(operation) || std::holds_alternative<driver::Check>(operation);
+}
+
+/// The stream that it only reads; nothing when it does more or concerns others too.
+std::optional<Id> stream_read(const driver::Operation& operation) {
+  if (const auto* read = std::get_if<driver::Read>(&operation)) return read->stream;
+  if (const auto* locate = std::get_if<driver::Locate>(&operation)) return locate->stream;
+  return std::nullopt;
+}
+
+bool waits_in_vain(const driver::Operation& operation, const Completion& answer) {
+  const auto* read = std::get_if<driver::Read>(&operation);
+  return read && read->wait && answer.status.ok() && answer.messages.empty();
 }
 
 bool wants_sync(const driver::Operation& operation) {
@@ -86,28 +99,67 @@ Ms SqliteStore::next_poll() const {
 void SqliteStore::run_queue() {
   if (queue_.empty() || (retry_at_ && clock_.now() < *retry_at_)) return;
   retry_at_.reset();
-  if (std::all_of(queue_.begin(), queue_.end(), [](const Pending& pending) { return only_reads(pending.operation); }))
-    return run_readers();
+  if (const auto count = take_reads_ahead(); count > 0) run_readers(count);
+  if (queue_.empty() || retry_at_) return;
   waits_for_lock_ = !lock_->try_lock();
   if (waits_for_lock_) return;
   transact();
   if (lock_) lock_->unlock();
 }
 
-void SqliteStore::run_readers() {
+/// Brings to the front of the queue what need not wait for the lock, and counts it: all when all only read, else the reading of streams
+/// that nothing before it in the queue appends to.
+std::size_t SqliteStore::take_reads_ahead() {
+  if (singly_ > 0) return 0;
+  if (std::all_of(queue_.begin(), queue_.end(), [](const Pending& pending) { return only_reads(pending.operation); }))
+    return queue_.size();
+  std::set<Id> appended;
+  const auto others = std::stable_partition(queue_.begin(), queue_.end(), [&](const Pending& pending) {
+    if (const auto* commit = std::get_if<driver::Commit>(&pending.operation))
+      for (const auto& append : commit->appends) appended.insert(append.stream);
+    const auto stream = stream_read(pending.operation);
+    return stream && !appended.contains(*stream);
+  });
+  return static_cast<std::size_t>(others - queue_.begin());
+}
+
+/// Without the lock. Who waits for a stream is armed first and then reads once more: a commit is either visible to that second reading, or
+/// its writer, who looks for the armed after COMMIT, finds this one and rings. Of a commit by plain SQL, which rings nobody, data_version
+/// tells: wait_for() takes it before the second reading.
+void SqliteStore::run_readers(std::size_t count) {
+  const auto reads = std::span(queue_).first(count);
   try {
-    database_.run("BEGIN");
-    ledger_.begin(clock_.wall());
     std::vector<Completion> answers;
-    for (const auto& pending : queue_) answers.push_back(apply(pending));
-    database_.run("COMMIT");
-    queue_.clear();
+    read(reads, answers);
+    bool vain = false;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!waits_in_vain(reads[i].operation, answers[i])) continue;
+      wait_for(key_of_stream(*stream_read(reads[i].operation)), answers[i].head);
+      vain = true;
+    }
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // armed before it reads; its counterpart is in ring()
+    if (vain) read(reads, answers);
+    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
     std::move(answers.begin(), answers.end(), std::back_inserter(done_));
   } catch (const SqliteError& error) {
     fail_transaction(error, false);
   } catch (const std::bad_alloc&) {
     fail_transaction({SQLITE_NOMEM, "no memory for the messages"}, false);
   }
+}
+
+/// In one snapshot: the first time all, then again those that found nothing and wait.
+void SqliteStore::read(std::span<const Pending> reads, std::vector<Completion>& answers) {
+  const bool again = !answers.empty();
+  database_.run("BEGIN");
+  ledger_.begin(clock_.wall());
+  for (std::size_t i = 0; i < reads.size(); ++i) {
+    if (!again)
+      answers.push_back(apply(reads[i]));
+    else if (waits_in_vain(reads[i].operation, answers[i]))
+      answers[i] = apply(reads[i]);
+  }
+  database_.run("COMMIT");
 }
 
 /// False: there is none, and what is queued stays so or has been answered.
@@ -137,7 +189,11 @@ void SqliteStore::transact() {
     ledger_.begin(clock_.wall());
     std::vector<Completion> answers;
     answers.reserve(operations.size());
-    for (const auto& pending : operations) answers.push_back(apply(pending));
+    for (const auto& pending : operations) {
+      answers.push_back(apply(pending));
+      if (waits_in_vain(pending.operation, answers.back()))
+        wait_for(key_of_stream(*stream_read(pending.operation)), answers.back().head);
+    }
     std::vector<Id> groups = next_in_line_;
     if (ledger_.has_awakened() && (!waiting_.empty() || side_->is_anyone_armed())) {
       const auto awakened = ledger_.awakened();
@@ -151,7 +207,7 @@ void SqliteStore::transact() {
     take_done(operations.size());
     new_holders_.clear();
     std::move(answers.begin(), answers.end(), std::back_inserter(done_));
-    ring(groups);
+    ring(groups, ledger_.appended());
     database_.checkpoint();
   } catch (const SqliteError& error) {
     fail_transaction(error, committing);
@@ -186,9 +242,9 @@ void SqliteStore::claim(const driver::ClaimNext& next, Completion& out) {
     return;
   }
   ledger_.apply(next, out);
-  if (out.claim && waiting_.erase(next.group) > 0) side_->arm(slot_, waiting_);
+  if (out.claim && waiting_.erase(key_of_group(next.group)) > 0) side_->arm_only(slot_, waiting_keys());
   if (out.claim && out.more) next_in_line_.push_back(next.group);
-  if (out.status.ok() && !out.claim && !out.retry_waiting) wait_for(next.group);
+  if (out.status.ok() && !out.claim && !out.retry_waiting) wait_for(key_of_group(next.group));
 }
 
 void SqliteStore::take_done(std::size_t count) {
@@ -328,44 +384,68 @@ void SqliteStore::look_for_commits(driver::Steady now) {
     if (rung && !safety) return;
     checked_version_ = version;
     ledger_.begin(clock_.wall());
-    // A delayed retry rings nobody, and who made it may be gone when it is due: who waits must learn the time, by a vain
-    // claim. That one changes nothing, so it is not found again.
-    const bool any = std::any_of(waiting_.begin(), waiting_.end(), [&](Id group) {
-      return ledger_.is_claimable(group) || (safety && ledger_.has_retry(group));
-    });
-    if (any) tell_changed();
+    if (std::any_of(waiting_.begin(), waiting_.end(),
+                    [&](const auto& waiter) { return is_over(waiter.first, waiter.second, safety); }))
+      tell_changed();
   } catch (const SqliteError&) {
     // Busy, or worse; the next look or the next transaction will tell.
   }
 }
 
-/// With the lock held, so that no VTX writer can commit between the vain claim and this.
-void SqliteStore::wait_for(Id group) {
-  waiting_.insert(group);
-  change_seen_ = checked_version_ = database_.data_version();
+/// Whether somebody who waits need not wait any longer.
+bool SqliteStore::is_over(Key key, Seq head, bool safety) {
+  if (is_of_stream(key)) return ledger_.has_grown(id_of(key), head);
+  // A delayed retry rings nobody, and who made it may be gone when it is due: who waits must learn the time, by a vain
+  // claim. That one changes nothing, so it is not found again.
+  return ledger_.is_claimable(id_of(key)) || (safety && ledger_.has_retry(id_of(key)));
+}
+
+/// With the lock held, so that no VTX writer can commit between the vain claim or reading and this; without it see run_readers().
+void SqliteStore::wait_for(Key key, Seq head) {
+  // What the others wait for may have come by plain SQL since they were told to wait.
+  if (waiting_.empty()) change_seen_ = checked_version_ = database_.data_version();
+  waiting_.try_emplace(key, head);  // of several readers of a stream the one that saw least
   commits_seen_ = side_->commits();
-  side_->arm(slot_, waiting_);
+  side_->arm(slot_, key);
   listen_to_watch();
+}
+
+std::vector<Key> SqliteStore::waiting_keys() const {
+  std::vector<Key> keys;
+  for (const auto& [key, head] : waiting_) keys.push_back(key);
+  return keys;
 }
 
 void SqliteStore::tell_changed() {
   waiting_.clear();
-  if (side_) side_->arm(slot_, waiting_);
+  if (side_) side_->arm_only(slot_, {});
   Completion changed;
   changed.event = driver::Event::changed;
   done_.push_back(std::move(changed));
 }
 
-/// Wakes one who waits, for each group: this store itself if it does, which is cheapest.
-void SqliteStore::ring(const std::vector<Id>& groups) {
+/// For each group wakes one who waits, since a message is for one: this store itself if it does, which is cheapest. For each stream wakes
+/// all, since a reader takes nothing away. Streams are looked for after COMMIT, when a reader who is armed too late can see the messages.
+void SqliteStore::ring(const std::vector<Id>& groups, const std::set<Id>& streams) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // committed before it looks who is armed
   bool self = false;
   for (const Id group : groups) {
-    if (waiting_.contains(group)) {
+    const Key key = key_of_group(group);
+    if (waiting_.contains(key)) {
       self = true;
       continue;
     }
-    for (u64 address = side_->next_listener(group); address != 0; address = side_->next_listener(group))
+    for (u64 address = side_->next_listener(key); address != 0; address = side_->next_listener(key))
       if (bell_->ring(address)) break;
+  }
+  const bool others = !streams.empty() && side_->is_anyone_armed();
+  for (const Id stream : streams) {
+    self = self || waiting_.contains(key_of_stream(stream));
+    if (!others) continue;
+    for (const u64 address : side_->all_listeners(key_of_stream(stream))) {
+      self = self || address == bell_->address();
+      if (address != bell_->address()) bell_->ring(address);
+    }
   }
   if (self) tell_changed();
 }

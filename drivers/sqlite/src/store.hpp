@@ -51,7 +51,9 @@ class SqliteStore final : public driver::Store {
   void begin_session();
   // store.cpp
   void run_queue();
-  void run_readers();
+  std::size_t take_reads_ahead();
+  void run_readers(std::size_t count);
+  void read(std::span<const Pending> reads, std::vector<Completion>& answers);
   void transact();
   bool begin_transaction(std::span<const Pending> operations);
   void take_done(std::size_t count);
@@ -65,9 +67,11 @@ class SqliteStore final : public driver::Store {
   void look_for_commits(driver::Steady now);
   void listen(int fd, bool on);
   void listen_to_watch();
-  void wait_for(Id group);
+  void wait_for(Key key, Seq head = 0);
+  std::vector<Key> waiting_keys() const;
+  bool is_over(Key key, Seq head, bool safety);
   void tell_changed();
-  void ring(const std::vector<Id>& groups);
+  void ring(const std::vector<Id>& groups, const std::set<Id>& streams);
   // holders.cpp
   void apply(const driver::Beat& beat, Completion& out);
   void apply(const driver::TakeOver& take, Completion& out);
@@ -92,7 +96,7 @@ class SqliteStore final : public driver::Store {
   driver::u32 slot_ = 0;
   std::int64_t schema_seen_ = -1;      // data_version when the schema was last checked
   std::int64_t change_seen_ = -1;      // data_version when foreign commits were last looked for
-  std::int64_t checked_version_ = -1;  // and when it was known that nothing could be claimed
+  std::int64_t checked_version_ = -1;  // and when it was known that all still have to wait
   u64 commits_seen_ = 0;
   int schema_ = 0;          // as found in the database
   bool listening_ = false;  // to the watch
@@ -108,7 +112,7 @@ class SqliteStore final : public driver::Store {
   std::vector<Id> next_in_line_;       // groups of which a claim left some for another
   std::map<Id, driver::u32> holders_;  // ours, and their slots
   std::vector<Id> new_holders_;        // of these, not yet committed
-  std::set<Id> waiting_;               // groups that had nothing
+  std::map<Key, Seq> waiting_;         // what had nothing; of streams the head that was seen
 };
 
 }  // namespace vtx::sqlite

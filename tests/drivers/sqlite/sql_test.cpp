@@ -44,6 +44,46 @@ TEST_F(Sql, SendsInTheApplicationsOwnTransaction) {
   EXPECT_EQ(store_->claim().claim->first, 3U);
 }
 
+TEST_F(Sql, WakesAWaitingReader) {
+  Foreign application(path_);
+  for (Seq next = 1; next <= 3; ++next) {
+    ASSERT_TRUE(store_->run(Read{store_->stream, next, {}, true}).messages.empty());
+    application.run("BEGIN IMMEDIATE; INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'gone'); ROLLBACK");
+    EXPECT_FALSE(store_->saw(Event::changed, 30ms));
+    application.run("INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'there')");
+    store_->wait_event(Event::changed);
+    EXPECT_EQ(bodies(store_->run(Read{store_->stream, next, {}, true})), std::vector<std::string>{"there"});
+  }
+}
+
+TEST_F(Sql, WakesReaderAndConsumerOfDifferentStreams) {
+  Foreign application(path_);
+  const Id other = store_->run(OpenStream{store_->queue, "main", "", 3}).id;
+  EXPECT_FALSE(store_->claim().claim);
+  ASSERT_TRUE(store_->run(Read{other, 1, {}, true}).messages.empty());
+  application.run("INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'one')");
+  store_->wait_event(Event::changed);
+  EXPECT_EQ(bodies(store_->claim()), std::vector<std::string>{"one"});
+}
+
+TEST_F(Sql, ReadsWhileAForeignWriterHoldsTheLock) {
+  ASSERT_TRUE(store_->send({"a", "b"}).ok());
+  Foreign application(path_);
+  application.run("BEGIN IMMEDIATE");
+  const Id other = store_->stream + 1;
+  Commit commit;
+  commit.appends.push_back({store_->stream, {Message{}}, "", -1});
+  const auto before = store_->submit(Read{store_->stream, 1, {}, true});
+  const auto ticket = store_->submit(std::move(commit));
+  const auto after = store_->submit(Read{store_->stream, 1, {}, true});
+  EXPECT_EQ(store_->run(Read{other, 1, {}}).status.code(), Code::not_found);  // overtakes what waits for the lock
+  EXPECT_EQ(store_->wait(before).messages.size(), 2U);
+  EXPECT_EQ(store_->run(Locate{other, "now"}).status.code(), Code::not_found);
+  application.run("COMMIT");
+  EXPECT_TRUE(store_->wait(ticket).status.ok());
+  EXPECT_EQ(store_->wait(after).messages.size(), 3U);
+}
+
 TEST_F(Sql, RefusesAQueueThatIsNot) {
   sqlite3* raw = nullptr;
   ASSERT_EQ(sqlite3_open(path_.c_str(), &raw), SQLITE_OK);

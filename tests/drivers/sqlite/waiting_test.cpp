@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Doorbells. The clock stands still, so the slow look, which would find in the end whatever was missed, never comes.
+#include "harness.hpp"
+#include "support/manual_clock.hpp"
+
+namespace vtx::sqlite::test {
+namespace {
+
+class Doorbells : public SqliteTest {
+ protected:
+  void SetUp() override {
+    SqliteTest::SetUp();
+    writer_ = join();
+  }
+  void TearDown() override {
+    writer_.reset();
+    SqliteTest::TearDown();
+  }
+  std::unique_ptr<Driven> join() {
+    auto store = std::make_unique<Driven>(path_, std::map<std::string, std::string>{}, clock_);
+    store->open();
+    store->declare();
+    return store;
+  }
+  bool is_empty(Driven& store, Seq from) { return store.run(Read{store.stream, from, {}, true}).messages.empty(); }
+
+  vtx::test::ManualClock clock_;
+  std::unique_ptr<Driven> writer_;
+};
+
+TEST_F(Doorbells, RingForEveryReader) {
+  std::vector<std::unique_ptr<Driven>> readers;
+  for (int i = 0; i < 3; ++i) readers.push_back(join());
+  for (Seq next = 1; next <= 3; ++next) {
+    for (const auto& reader : readers) EXPECT_TRUE(is_empty(*reader, next));
+    ASSERT_TRUE(writer_->send({"x"}).ok());
+    for (const auto& reader : readers) reader->wait_event(Event::changed);
+  }
+}
+
+TEST_F(Doorbells, RingForOneConsumerOfAGroup) {
+  std::vector<std::unique_ptr<Driven>> consumers;
+  for (int i = 0; i < 3; ++i) consumers.push_back(join());
+  for (const auto& consumer : consumers) EXPECT_FALSE(consumer->claim().claim);
+  ASSERT_TRUE(writer_->send({"x"}).ok());
+  int told = 0;
+  for (const auto& consumer : consumers) told += consumer->saw(Event::changed, 100ms) ? 1 : 0;
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(Doorbells, RingForAConsumerWhoBeganToReadBesides) {
+  const auto both = join();
+  const Id other = both->run(OpenStream{both->queue, "up", "", 0}).id;
+  EXPECT_FALSE(both->claim().claim);
+  EXPECT_TRUE(both->run(Read{other, 1, {}, true}).messages.empty());
+  ASSERT_TRUE(writer_->send({"x"}).ok());
+  both->wait_event(Event::changed);
+}
+
+TEST_F(Doorbells, RingForAReaderWhoClaimedBesides) {
+  const auto both = join();
+  const Id other = both->run(OpenStream{both->queue, "up", "", 0}).id;
+  EXPECT_FALSE(both->claim().claim);
+  EXPECT_TRUE(both->run(Read{other, 1, {}, true}).messages.empty());
+  // Its own message ends its wait for the group only.
+  ASSERT_TRUE(both->send({"mine"}).ok());
+  both->wait_event(Event::changed);
+  EXPECT_TRUE(both->run(Read{other, 1, {}, true}).messages.empty());
+  EXPECT_TRUE(both->claim().claim);
+  Commit commit;
+  commit.appends.push_back({other, {Message{}}, "", -1});
+  EXPECT_TRUE(writer_->run(std::move(commit)).status.ok());
+  both->wait_event(Event::changed);
+}
+
+TEST_F(Doorbells, RingForReadersOfMoreStreamsThanASlotHolds) {
+  constexpr int kStreams = 20;
+  const auto reader = join();
+  std::vector<Id> streams;
+  for (int i = 0; i < kStreams; ++i)
+    streams.push_back(reader->run(OpenStream{reader->queue, "mailbox", std::to_string(i), 0}).id);
+  for (const Id stream : streams) EXPECT_TRUE(reader->run(Read{stream, 1, {}, true}).messages.empty());
+  Commit commit;
+  commit.appends.push_back({streams.back(), {Message{}}, "", -1});
+  EXPECT_TRUE(writer_->run(std::move(commit)).status.ok());
+  reader->wait_event(Event::changed);
+}
+
+TEST_F(Doorbells, OfOnesOwnMessageRingToo) {
+  EXPECT_TRUE(is_empty(*writer_, 1));
+  ASSERT_TRUE(writer_->send({"x"}).ok());
+  writer_->wait_event(Event::changed);
+}
+
+}  // namespace
+}  // namespace vtx::sqlite::test
