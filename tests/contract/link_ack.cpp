@@ -11,6 +11,24 @@ namespace {
 
 // --- ack -------------------------------------------------------------------------------------------------------------
 
+TEST_P(LinkContract, SeveralMessagesCanBeHeldBeforeTheFirstIsLetGo) {
+  put(count_up(1, 20));
+  for (const std::string ack : {"release", "manual"}) {
+    Socket pull(world(), ZMQ_PULL);
+    pull.connect(at("ack=" + ack + "&group=" + ack));
+    std::vector<Message> held(ack == "manual" ? 20 : 5);  // by release it takes its time
+    for (std::size_t i = 0; i < held.size(); ++i) {
+      ASSERT_TRUE(pull.receive(held[i])) << ack;
+      EXPECT_EQ(held[i].text(), std::to_string(i + 1));
+    }
+    if (ack == "manual") {
+      for (Message& message : held) EXPECT_EQ(vtx_ack(world().vtx(), message.get()), 0) << vtx_last_error();
+    }
+    held.clear();
+    EXPECT_TRUE(wait_until([&] { return ack == "manual" ? group(ack).depth == 0 : group(ack).depth <= 15; })) << ack;
+  }
+}
+
 TEST_P(LinkContract, AckNextSettlesWithTheFollowingMessage) {
   put(count_up(1, 5));
   Socket pull(world(), ZMQ_PULL);

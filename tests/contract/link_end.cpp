@@ -36,7 +36,7 @@ TEST_P(LinkContract, RefusesWithASentence) {
       {ZMQ_PUSH, at("ttl=5s"), ENOTSUP, "not yet"},
       {ZMQ_PUSH, "", EINVAL, ""},
       {ZMQ_PAIR, at(), ENOTSUP, "PAIR"},
-      {ZMQ_PUB, at(), ENOTSUP, "PUB"},
+      {ZMQ_REQ, at(), ENOTSUP, "REQ"},
       {ZMQ_STREAM, at(), ENOTSUP, "STREAM"},
   };
   for (const Refusal& refusal : refusals) {

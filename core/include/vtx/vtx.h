@@ -106,6 +106,13 @@ VTX_EXPORT int vtx_flush (vtx_t *vtx, void *socket, int timeout_ms);
 VTX_EXPORT int vtx_ack (vtx_t *vtx, zmq_msg_t *message);
 VTX_EXPORT int vtx_nack (vtx_t *vtx, zmq_msg_t *message, int delay_ms);
 
+/*
+ * The same by the property `Delivery-Id` (properties=on), for programs and languages that hold no zmq_msg_t. Any thread.
+ * errno: EINVAL (no such id), ENOENT (of no delivery that the socket has in hand: settled, given back, or its claim is no longer held), ERANGE.
+ */
+VTX_EXPORT int vtx_ack_id (vtx_t *vtx, void *socket, const char *delivery_id);
+VTX_EXPORT int vtx_nack_id (vtx_t *vtx, void *socket, const char *delivery_id, int delay_ms);
+
 /* --- watching ------------------------------------------------------------------------------------------------- */
 
 /*
@@ -128,7 +135,8 @@ enum {
   VTX_EVENT_FAILED = 8,        /* the link ended by a fault that waiting cannot cure */
   VTX_EVENT_REFUSED = 9,       /* a message that the store can never take (too large for it) was dropped; the next vtx_flush says so, too */
   VTX_EVENT_CAUGHT_UP = 10,    /* a subscriber has been given all that was there when it began: from here on messages are live */
-  VTX_EVENT_TRIMMED = 11       /* retention removed messages that this reader had not been given: see the sentence for how many */
+  VTX_EVENT_TRIMMED = 11,      /* retention removed messages that this reader had not been given: see the sentence for how many */
+  VTX_EVENT_BAD_PROPERTIES = 12 /* the last frame of a message is no property block: it was stored as part of the message */
 };
 
 enum { VTX_STATE_CONNECTING = 0, VTX_STATE_LIVE = 1, VTX_STATE_WAITING = 2, VTX_STATE_CLOSING = 3 };

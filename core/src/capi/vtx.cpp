@@ -73,6 +73,18 @@ int decide(vtx_t* vtx, zmq_msg_t* message, vtx::Outcome outcome, std::uint32_t d
   });
 }
 
+int decide(vtx_t* vtx, void* socket, const char* delivery_id, vtx::Outcome outcome, std::uint32_t delay_ms) {
+  if (socket == nullptr || delivery_id == nullptr) return bad_argument("socket and delivery id must not be NULL");
+  return guarded(vtx, [&](vtx::Manager& manager) { return manager.decide(socket, delivery_id, outcome, delay_ms); });
+}
+
+bool is_delay(int delay_ms) { return delay_ms >= 0 && static_cast<std::uint32_t>(delay_ms) <= vtx::Slot::kMaxDelayMs; }
+
+int bad_delay(vtx_t* vtx) {
+  return guarded(vtx,
+                 [](vtx::Manager&) { return Status(Code::native, "the delay must lie between 0 and 6 days", ERANGE); });
+}
+
 }  // namespace
 
 extern "C" {
@@ -195,11 +207,17 @@ int vtx_flush(vtx_t* vtx, void* socket, int timeout_ms) {
 int vtx_ack(vtx_t* vtx, zmq_msg_t* message) { return decide(vtx, message, vtx::Outcome::acked, 0); }
 
 int vtx_nack(vtx_t* vtx, zmq_msg_t* message, int delay_ms) {
-  if (delay_ms < 0 || static_cast<std::uint32_t>(delay_ms) > vtx::Slot::kMaxDelayMs) {
-    return guarded(
-        vtx, [](vtx::Manager&) { return Status(Code::native, "the delay must lie between 0 and 6 days", ERANGE); });
-  }
+  if (!is_delay(delay_ms)) return bad_delay(vtx);
   return decide(vtx, message, vtx::Outcome::nacked, static_cast<std::uint32_t>(delay_ms));
+}
+
+int vtx_ack_id(vtx_t* vtx, void* socket, const char* delivery_id) {
+  return decide(vtx, socket, delivery_id, vtx::Outcome::acked, 0);
+}
+
+int vtx_nack_id(vtx_t* vtx, void* socket, const char* delivery_id, int delay_ms) {
+  if (!is_delay(delay_ms)) return bad_delay(vtx);
+  return decide(vtx, socket, delivery_id, vtx::Outcome::nacked, static_cast<std::uint32_t>(delay_ms));
 }
 
 int vtx_monitor(vtx_t* vtx, void* socket, const char* address, int events) {

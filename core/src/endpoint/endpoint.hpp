@@ -32,6 +32,7 @@ struct LinkOptions {
   std::size_t prefetch_bytes = 64U * 1024 * 1024;
   driver::Ms lease{5000};
   std::optional<driver::u32> max_deliveries;
+  bool properties = false;            ///< a frame of them ends every message
   std::optional<std::string> retain;  ///< normalised: consumed, 7d, 100000, 64MiB, …
 };
 

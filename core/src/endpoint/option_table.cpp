@@ -82,6 +82,11 @@ Status parse_from(std::string_view text, LinkOptions& options) {
   return store(driver::parse_start(text).map([&](const driver::Start&) { return std::string(text); }), options.from);
 }
 
+Status parse_with_properties(std::string_view text, LinkOptions& options) {
+  static constexpr std::array<std::string_view, 2> kNames{"off", "on"};  // as bool properties
+  return store(parse_choice(text, kNames), options.properties);
+}
+
 constexpr auto kBoth = OptionOf::both;
 constexpr auto kProducers = OptionOf::producers;
 constexpr auto kConsumers = OptionOf::consumers;
@@ -115,7 +120,8 @@ constexpr std::array kTable{
     OptionRow{"ttl", kProducers, "", "", "none, a time", "messages expire so much later", nullptr},
     OptionRow{"priority", kProducers, "", "", "none, 0 to 9", "each priority is drained before the ones below it",
               nullptr},
-    OptionRow{"properties", kBoth, "", "", "off, on", "a trailing frame of Name: value lines", nullptr},
+    OptionRow{"properties", kBoth, "", "0.1", "off, on", "a trailing frame of Name: value lines",
+              parse_with_properties},
     OptionRow{"spool", kProducers, "", "", "none, an endpoint", "a local store to write to while this one is away",
               nullptr},
     OptionRow{"spool_max", kProducers, "", "", "none, a size", "how large the spool may grow", nullptr},

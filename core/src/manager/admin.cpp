@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "manager/admin.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +8,9 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <sstream>
+
+#include "codec/properties.hpp"
+#include "pattern/filter.hpp"
 
 namespace vtx {
 
@@ -93,17 +95,6 @@ Result<json> show_findings(Result<Completion> answer) {
   return out;
 }
 
-/// The value of a `Name: value` line; empty when there is none.
-std::string property(std::string_view properties, std::string_view name) {
-  while (!properties.empty()) {
-    const std::string_view line = properties.substr(0, properties.find('\n'));
-    if (line.starts_with(name) && line.substr(name.size()).starts_with(": "))
-      return std::string(line.substr(name.size() + 2));
-    properties.remove_prefix(std::min(properties.size(), line.size() + 1));
-  }
-  return {};
-}
-
 /// The beginning of a body as text that any terminal and JSON reader can take.
 std::string preview(std::span<const std::byte> body) {
   std::string text;
@@ -114,7 +105,7 @@ std::string preview(std::span<const std::byte> body) {
   return text;
 }
 
-u64 number(const std::string& text) {
+u64 number(std::string_view text) {
   u64 value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
@@ -122,11 +113,11 @@ u64 number(const std::string& text) {
 
 json dead_to_json(const Message& message) {
   return {{"sequence", message.seq},
-          {"group", property(message.properties, "Dead-Group")},
-          {"reason", property(message.properties, "Dead-Reason")},
-          {"deliveries", number(property(message.properties, "Dead-Deliveries"))},
-          {"original_sequence", number(property(message.properties, "Dead-Sequence"))},
-          {"stored", fmt::format("{:%FT%T}Z", message.stored)},
+          {"group", property_of(message.properties, "Dead-Group")},
+          {"reason", property_of(message.properties, "Dead-Reason")},
+          {"deliveries", number(property_of(message.properties, "Dead-Deliveries"))},
+          {"original_sequence", number(property_of(message.properties, "Dead-Sequence"))},
+          {"stored", rfc3339(message.stored)},
           {"bytes", message.body.size()},
           {"frames", message.frames},
           {"preview", preview(message.body)}};

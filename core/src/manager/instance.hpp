@@ -25,6 +25,8 @@ class Instance {
   /// @param socket_stays  the socket goes on without this link (disconnect); else it is about to be closed
   virtual void close(LinkId id, void* socket, int linger_ms, bool socket_stays) = 0;
   virtual Status flush(LinkId id, driver::Ms timeout) = 0;
+  /// Decides a delivered message by its Delivery-Id. False when the link has none such in hand.
+  virtual bool decide(LinkId id, const std::string& delivery_id, Outcome outcome, std::uint32_t delay_ms) = 0;
   /// Adds the link's counters and depth to `stats`. False when it has ended.
   virtual bool add_stats(LinkId id, vtx_stats_t& stats) = 0;
   /// Begins to end: every link closes within its own linger. Then delete, which waits.

@@ -3,8 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <new>
+
 #include "bridge/reaper.hpp"
 #include "codec/frames.hpp"
+#include "codec/properties.hpp"
 #include "store/consumer.hpp"
 #include "store/reader.hpp"
 #include "store/tender.hpp"
@@ -222,7 +228,8 @@ bool Link::send_next() {
 }
 
 bool Link::hand_over(Slot& slot) {
-  const bool several = parts_.size() > 1;
+  const bool with_properties = request_.endpoint.options.properties;
+  const bool several = parts_.size() > 1 || with_properties;
   gate_->sending = true;  // an XPUB lets go of what its socket has ceased to subscribe to
   auto sent = counterpart_->send(&pending_frame_, several);
   if (sent != Counterpart::Io::done) {
@@ -240,12 +247,46 @@ bool Link::hand_over(Slot& slot) {
   for (std::size_t i = 1; i < parts_.size(); ++i) {
     zmq_msg_t frame;
     slot.batch->frame(slot.index, parts_[i], &frame);
-    if (counterpart_->send(&frame, i + 1 < parts_.size()) != Counterpart::Io::done) zmq_msg_close(&frame);
+    const bool more = i + 1 < parts_.size() || with_properties;
+    if (counterpart_->send(&frame, more) != Counterpart::Io::done) zmq_msg_close(&frame);
   }
+  if (with_properties) send_properties(slot);
   gate_->sending = false;
   // It was passed over: the news that the socket wants it no more is waiting for us, and libzmq's bell has rung already.
   if (counterpart_->has_sentinel() && slot.outcome() != Outcome::held) look_ = true;
   return true;
+}
+
+/// A frame of its own, which settles nothing: the message is let go with the frames that were stored.
+void Link::send_properties(const Slot& slot) {
+  const Message& message = slot.batch->messages()[slot.index];
+  std::string text;
+  if (const Id claim = receiver_->claim_of(slot); claim != 0)
+    add_property(text, "Delivery-Id", fmt::format("{}-{}-{}", request_.id, claim, message.seq));
+  receiver_->describe(slot, text);
+  add_property(text, "Sequence", fmt::format("{}", message.seq));
+  add_property(text, "Sent-Time", rfc3339(message.stored));
+  text += message.properties;
+  if (text.back() != '\n') text += '\n';
+  zmq_msg_t frame;
+  if (zmq_msg_init_size(&frame, text.size()) != 0) throw std::bad_alloc();
+  std::ranges::copy(text, static_cast<char*>(zmq_msg_data(&frame)));
+  if (counterpart_->send(&frame, false) != Counterpart::Io::done) zmq_msg_close(&frame);
+}
+
+bool Link::decide(std::string_view delivery_id, Outcome outcome, std::uint32_t delay_ms) {
+  std::array<u64, 3> numbers{};  // link, claim, sequence
+  const char* at = delivery_id.data();
+  const char* const end = at + delivery_id.size();
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (i > 0 && (at == end || *at++ != '-')) return false;
+    const auto read = std::from_chars(at, end, numbers[i]);
+    if (read.ec != std::errc()) return false;
+    at = read.ptr;
+  }
+  if (at != end || numbers[0] != request_.id || !receiver_) return false;
+  decide_releases();  // in the order in which the application let go
+  return receiver_->decide(numbers[1], numbers[2], outcome, delay_ms);
 }
 
 void Link::split(Slot& slot) {

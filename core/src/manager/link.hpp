@@ -28,6 +28,7 @@ namespace vtx {
 
 /// What an application thread hands over to make a link.
 struct LinkRequest {
+  std::uint64_t id = 0;    ///< of the link, in this process
   void* socket = nullptr;  ///< identifies the application's socket; never used from a driver thread
   const Pattern* pattern = nullptr;
   LinkEndpoint endpoint;
@@ -69,6 +70,8 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   void flush(std::shared_ptr<Call<Status>> call);
   /// Answers a flush that the application waits for no longer, with what holds it up.
   void cancel_flush(const std::shared_ptr<Call<Status>>& call);
+  /// Decides a message in the application's hands by its Delivery-Id. False when there is none.
+  bool decide(std::string_view delivery_id, Outcome outcome, std::uint32_t delay_ms);
 
   // The end, as an application thread steps through it: begin_close; it disconnects its socket; on_disconnected;
   // it lets its socket process that, which releases what was unread; give_back.
@@ -117,6 +120,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool hand_over(Slot& slot);
   void split(Slot& slot);
   void decide_releases();
+  void send_properties(const Slot& slot);
   void return_pending();
   void close_counterpart();
   bool take();

@@ -200,6 +200,7 @@ Status Manager::link(void* socket, const char* endpoint, bool bind) {
   {
     const std::lock_guard lock(mutex_);
     id = ++last_id_;
+    request->id = id;
     records_[id] = {socket, endpoint, {}, (*scheme)->instance.get()};
   }
   const auto addresses = (*scheme)->instance->open(id, std::move(*request));
@@ -285,6 +286,16 @@ Status Manager::flush(void* socket, Ms timeout) {
     if (Status status = record.instance->flush(id, left); !status.ok()) return status;
   }
   return {};
+}
+
+Status Manager::decide(void* socket, const std::string& delivery_id, Outcome outcome, std::uint32_t delay_ms) {
+  for (const auto& [id, record] : records_of(socket, nullptr)) {
+    if (record.instance->decide(id, delivery_id, outcome, delay_ms)) return {};
+  }
+  return Status(Code::not_found,
+                fmt::format("the socket has no delivery '{}' in hand: it was settled or given back, or its claim is "
+                            "no longer held",
+                            delivery_id));
 }
 
 Status Manager::stats(void* socket, const char* endpoint, vtx_stats_t& stats) {

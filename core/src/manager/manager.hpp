@@ -34,6 +34,7 @@ class Manager {
   void close(void* socket);
 
   Status flush(void* socket, driver::Ms timeout);
+  Status decide(void* socket, const std::string& delivery_id, Outcome outcome, std::uint32_t delay_ms);
   BatchRegistry& batches() { return batches_; }
   Monitors& monitors() { return monitors_; }
   Status stats(void* socket, const char* endpoint, vtx_stats_t& stats);

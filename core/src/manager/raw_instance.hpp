@@ -23,6 +23,7 @@ class RawInstance final : public Instance {
   Result<std::vector<std::string>> open(LinkId id, LinkRequest request) override;
   void close(LinkId id, void* socket, int linger_ms, bool socket_stays) override;
   Status flush(LinkId id, driver::Ms timeout) override;
+  bool decide(LinkId, const std::string&, Outcome, std::uint32_t) override { return false; }
   bool add_stats(LinkId id, vtx_stats_t& stats) override;
   void shut_down() override;
 

@@ -194,6 +194,15 @@ Status StoreInstance::flush(LinkId id, Ms timeout) {
       .value_or(Status(Code::busy, "the driver thread does not answer: its disk may be stuck"));
 }
 
+bool StoreInstance::decide(LinkId id, const std::string& delivery_id, Outcome outcome, std::uint32_t delay_ms) {
+  bool decided = false;
+  in_driver([&] {
+    const auto target = link(id);
+    decided = target && target->decide(delivery_id, outcome, delay_ms);
+  });
+  return decided;
+}
+
 bool StoreInstance::add_stats(LinkId id, vtx_stats_t& stats) {
   std::optional<LinkEndpoint> endpoint;
   bool consumes = false;

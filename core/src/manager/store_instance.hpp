@@ -33,6 +33,7 @@ class StoreInstance final : public Instance {
   Result<std::vector<std::string>> open(LinkId id, LinkRequest request) override;
   void close(LinkId id, void* socket, int linger_ms, bool socket_stays) override;
   Status flush(LinkId id, driver::Ms timeout) override;
+  bool decide(LinkId id, const std::string& delivery_id, Outcome outcome, std::uint32_t delay_ms) override;
   bool add_stats(LinkId id, vtx_stats_t& stats) override;
   void shut_down() override;
 

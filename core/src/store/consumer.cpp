@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "codec/properties.hpp"
 #include "store/feed.hpp"
 #include "store/holder.hpp"
 #include "store/tender.hpp"
@@ -28,11 +29,13 @@ Consumer::Consumer(Engine& engine, const LinkOptions& options, Group group, std:
       stats_(stats),
       events_(events),
       feed_(engine.feed(options.queue, wanted_.name)),
-      window_(options.prefetch) {}
+      // Who acknowledges by hand may want to hold any number before the first is done; `prefetch` says how many.
+      window_(options.prefetch, options.ack == Ack::manual) {}
 
 Consumer::~Consumer() {
   engine_.reactor().timers.cancel(hold_timer_);
   engine_.reactor().timers.cancel(settle_again_);
+  engine_.reactor().timers.cancel(stall_);
 }
 
 void Consumer::open(Id queue, Opened opened) {
@@ -82,6 +85,7 @@ void Consumer::close() {
   if (closing_) return;
   closing_ = true;
   if (joined_) feed_.leave(this);
+  engine_.reactor().timers.cancel(stall_);
   for (auto entry = claims_.begin(); entry != claims_.end();) {
     Leased& held = (entry++)->second;
     give_back_unsent(held);
@@ -137,7 +141,7 @@ u32 Consumer::room() const {
   const u64 have = in_hand_ + unsent_;
   const u32 window = window_.size();
   // Asked for in halves, so that a claim is worth its cost and the application does not wait for it.
-  return have > window / 2 || have >= window ? 0 : std::min(window - static_cast<u32>(have), kMaxBatch);
+  return (have > window / 2 && !stalled_) || have >= window ? 0 : std::min(window - static_cast<u32>(have), kMaxBatch);
 }
 
 u64 Consumer::on_claim_submitted() {
@@ -275,7 +279,42 @@ void Consumer::pop() {
     deadlines_.push_back({engine_.reactor().clock.now() + options_.hold, held.claim.id, static_cast<u32>(held.next)});
     arm_hold();
   }
-  on_passed(held.batch->messages()[held.next++].seq);
+  const Seq seq = held.batch->messages()[held.next++].seq;
+  if (caught_up_ && first_live_ == 0) first_live_ = seq;
+  on_passed(seq);
+  watch_for_stall();
+}
+
+void Consumer::watch_for_stall() {
+  if (stall_ != 0 || closing_ || window_.is_at_ceiling() || in_hand_ < window_.size()) return;
+  let_go_before_stall_ = let_go_ever_;
+  stall_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + window_.patience(), [this] {
+    stall_ = 0;
+    stalled_ = in_hand_ >= window_.size() && let_go_ever_ == let_go_before_stall_;
+    if (stalled_) window_.on_stall();
+    watch_for_stall();
+  });
+}
+
+void Consumer::describe(const Slot& slot, std::string& properties) const {
+  const Leased& held = leased(slot.batch);
+  const Seq seq = held.batch->messages()[slot.index].seq;
+  add_property(properties, "Deliveries", fmt::format("{}", held.claim.delivery));
+  if (!held.claim.reason.empty()) add_property(properties, "Reason", held.claim.reason);
+  if (wanted_.filtering && seq == first_live_) add_property(properties, "Caught-Up", "yes");
+}
+
+bool Consumer::decide(Id claim, Seq seq, Outcome outcome, std::uint32_t delay_ms) {
+  const auto found = claims_.find(claim);
+  if (found == claims_.end() || found->second.batch == nullptr) return false;
+  const auto& messages = found->second.batch->messages();
+  const auto message = std::ranges::lower_bound(messages, seq, {}, &Message::seq);
+  if (message == messages.end() || message->seq != seq) return false;
+  Slot& slot = found->second.batch->slot(static_cast<std::size_t>(message - messages.begin()));
+  if (!slot.lent || !slot.decide(outcome, delay_ms)) return false;
+  slot.batch->ref();
+  on_decided(&slot);
+  return true;
 }
 
 void Consumer::decide(Held& held, Slot& slot) { decide(static_cast<Leased&>(held), slot); }
@@ -285,6 +324,8 @@ void Consumer::decide(Leased& held, Slot& slot) {
   --in_hand_;
   --held.lent;
   ++let_go_;
+  ++let_go_ever_;
+  stalled_ = false;
   if (is_done(held, at)) return;
   switch (slot.outcome()) {
     case Outcome::received:

@@ -52,6 +52,9 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   // For the Link.
   Slot* front() override;
   void pop() override;
+  driver::Id claim_of(const Slot& slot) const override { return leased(slot.batch).claim.id; }
+  void describe(const Slot& slot, std::string& properties) const override;
+  bool decide(driver::Id claim, driver::Seq seq, Outcome outcome, std::uint32_t delay_ms) override;
   /// Records in the store what was decided, and the filter.
   bool work() override;
   std::uint64_t in_hand() const override { return in_hand_; }
@@ -106,6 +109,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   void confirm(Slot* slot);
   void give_back_unconfirmed(Slot& slot);
   void rest();
+  void watch_for_stall();
   void arm_hold();
   void on_hold();
 
@@ -118,13 +122,18 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   LinkEvents& events_;
   Feed& feed_;
   Window window_;
+  Timers::Token stall_ = 0;
+  driver::u64 let_go_before_stall_ = 0;
+  driver::u64 let_go_ever_ = 0;
+  bool stalled_ = false;
   driver::Id group_ = 0;
   driver::u32 max_deliveries_ = 0;
   driver::Id queue_id_ = 0;
   Filter filter_;
   bool filter_is_new_ = false;  ///< not yet kept with the cursor
   bool caught_up_ = false;
-  driver::Seq newest_ = 0;  ///< once a claim reached the head of its stream: the message that was it
+  driver::Seq first_live_ = 0;  ///< the first one after that
+  driver::Seq newest_ = 0;      ///< once a claim reached the head of its stream: the message that was it
   bool joined_ = false;
   bool closing_ = false;
   bool dropped_ = false;         ///< the link has ended: its counters and events are no more

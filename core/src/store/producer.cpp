@@ -70,12 +70,28 @@ void Producer::keep(bool more) {
   batch.frames.keep();
   if (more) return;
   const auto frames = static_cast<u32>(batch.frames.size() - open_frame_);
-  batch.items.push_back({open_frame_, frames, open_bytes_});
+  Item& item = batch.items.emplace_back(Item{open_frame_, frames, open_bytes_, {}});
+  if (options_.properties && frames > 1) take_properties(batch, item);
   batch.bytes += open_bytes_;
   ++taken_;
   ++stats_.taken;
   open_bytes_ = 0;
   open_frame_ = batch.frames.size();
+}
+
+/// The last frame is not part of the message, unless it is not what it should be: nothing is lost, and the sender is told.
+void Producer::take_properties(Batch& batch, Item& item) {
+  zmq_msg_t* frame = batch.frames.at(item.first_frame + item.frames - 1);
+  const std::string_view text(static_cast<const char*>(zmq_msg_data(frame)), zmq_msg_size(frame));
+  auto properties = parse_properties(text);
+  if (!properties) {
+    events_.on_link_event(VTX_EVENT_BAD_PROPERTIES,
+                          properties.error().text() + "; the message is stored with them as its last frame");
+    return;
+  }
+  --item.frames;
+  item.bytes -= text.size();
+  item.properties = std::move(*properties);
 }
 
 std::vector<Message> Producer::messages_of(Batch& batch) {
@@ -95,6 +111,8 @@ std::vector<Message> Producer::messages_of(Batch& batch) {
       return std::span(static_cast<const std::byte*>(zmq_msg_data(message)), zmq_msg_size(message));
     };
     messages[i].frames = item.frames;
+    messages[i].properties = item.properties.kept;
+    messages[i].ttl = item.properties.ttl;
     if (item.frames == 1) {
       messages[i].body = bytes_of(0);
       continue;

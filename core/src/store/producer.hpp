@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bridge/frame_list.hpp"
+#include "codec/properties.hpp"
 #include "endpoint/endpoint.hpp"
 #include "store/engine.hpp"
 #include "store/link_stats.hpp"
@@ -53,6 +54,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
     std::size_t first_frame = 0;
     driver::u32 frames = 0;
     std::size_t bytes = 0;
+    SentProperties properties;
   };
   struct Batch {
     FrameList frames;
@@ -67,6 +69,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
   };
 
   Batch& gathering();
+  void take_properties(Batch& batch, Item& item);
   std::vector<driver::Message> messages_of(Batch& batch);
   void on_committed(driver::Completion& answer);
   void on_refused(const Status& why);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "codec/properties.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {
@@ -179,7 +180,12 @@ void Reader::pop() {
   ++batch.lent;
   ++in_hand_;
   ++stats_.delivered;
+  if (caught_up_ && first_live_ == 0) first_live_ = batch.batch->messages()[batch.next].seq;
   pass(batch);
+}
+
+void Reader::describe(const Slot& slot, std::string& properties) const {
+  if (slot.batch->messages()[slot.index].seq == first_live_) add_property(properties, "Caught-Up", "yes");
 }
 
 void Reader::decide(Held& held, Slot&) {

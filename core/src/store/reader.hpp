@@ -34,6 +34,8 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
   Slot* front() override;
   void pop() override;
   bool work() override;
+  void describe(const Slot& slot, std::string& properties) const override;
+  bool decide(driver::Id, driver::Seq, Outcome, std::uint32_t) override { return false; }
   driver::Seq position() const override { return next_ - unsent_; }
   std::uint64_t in_hand() const override { return in_hand_; }
 
@@ -80,7 +82,8 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
   bool drained_ = false;  ///< the end was reached; wait for a change
   bool reading_ = false;  ///< a Read is out
   bool caught_up_ = false;
-  driver::Seq newest_ = 0;  ///< once a read reached the head: the message that was it
+  driver::Seq first_live_ = 0;  ///< the first one after that
+  driver::Seq newest_ = 0;      ///< once a read reached the head: the message that was it
   bool closing_ = false;
   bool dropped_ = false;  ///< the link has ended: its counters and events are no more
   bool troubled_ = false;

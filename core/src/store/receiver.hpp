@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "bridge/release.hpp"
 #include "codec/frames.hpp"
@@ -47,6 +48,12 @@ class Receiver {
   virtual void pop() = 0;
   /// Does what is due with the store. True when something was submitted.
   virtual bool work() = 0;
+  /// The claim that a message was leased with; 0 none.
+  virtual driver::Id claim_of(const Slot&) const { return 0; }
+  /// Adds what it knows of a message that it hands over, as properties.
+  virtual void describe(const Slot& slot, std::string& properties) const = 0;
+  /// Decides a message in hand by claim and sequence. False when there is none.
+  virtual bool decide(driver::Id claim, driver::Seq seq, Outcome outcome, std::uint32_t delay_ms) = 0;
   /// What would be handed over next, for a receiver that has no group in the store; 0 for the others.
   virtual driver::Seq position() const { return 0; }
   /// Lent to the application, undecided.

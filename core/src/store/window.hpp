@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // How many messages a consumer should have in hands: what it settles in a moment at its present pace, so that a slow worker
-// leaves the rest to others and a fast one never waits.
+// leaves the rest to others and a fast one never waits. One that lets go of nothing may be slow, or may collect several before it does:
+// it is given another now and then, ever more rarely.
 #pragma once
 
 #include <algorithm>
@@ -14,9 +15,16 @@ namespace vtx {
 /// Driver thread only.
 class Window {
  public:
-  explicit Window(std::uint32_t ceiling) : ceiling_(std::max(ceiling, 1U)) {}
+  /// @param fixed  always as many as the ceiling
+  Window(std::uint32_t ceiling, bool fixed)
+      : ceiling_(std::max(ceiling, 1U)), fixed_(fixed), size_(fixed ? ceiling_ : 1) {}
 
   std::uint32_t size() const { return size_; }
+
+  /// After so long with all in hands and none let go: on_stall().
+  driver::Ms patience() const { return std::chrono::duration_cast<driver::Ms>(kHorizon) * size_; }
+  void on_stall() { size_ = std::min(size_ + 1, ceiling_); }
+  bool is_at_ceiling() const { return size_ == ceiling_; }
 
   /// The consumer went from empty hands to something, at `now`.
   void on_begin(driver::Steady now) {
@@ -26,6 +34,7 @@ class Window {
 
   /// `count` messages were let go, at `now`; `in_hand` remain.
   void on_settled(std::uint32_t count, driver::Steady now, std::uint64_t in_hand) {
+    if (fixed_) return;
     settled_ += count;
     const auto busy = now - since_;
     // A judgement needs a window's worth of messages, or time enough to see that the pace is slow.
@@ -47,7 +56,8 @@ class Window {
   }
 
   const std::uint32_t ceiling_;
-  std::uint32_t size_ = 1;
+  const bool fixed_;
+  std::uint32_t size_;
   driver::Steady since_{};
   std::uint64_t settled_ = 0;
 };
