@@ -27,6 +27,8 @@ CREATE TABLE vtx_stream (
   priority INTEGER NOT NULL,
   next INTEGER NOT NULL DEFAULT 1,  -- no lower sequence is given out again: an emptied stream goes on here
   stored INTEGER NOT NULL DEFAULT 0,  -- newest time among the messages removed, so that time does not go back either
+  bytes INTEGER,                    -- where a size is retained: of the bodies from sequence bytes_from on; else NULL
+  bytes_from INTEGER,
   UNIQUE (queue, kind, peer, priority)
 );
 
@@ -38,6 +40,7 @@ CREATE TABLE vtx_message (
   frames INTEGER NOT NULL DEFAULT 1,  -- 1: body is the frame; else per frame a 32-bit big-endian length and its bytes
   properties TEXT,                  -- lines "Name: value"
   body BLOB,
+  bytes INTEGER AS (ifnull(CASE typeof(body) WHEN 'text' THEN length(CAST(body AS BLOB)) ELSE length(body) END, 0)),
   stream INTEGER AS (id >> 43),
   seq INTEGER AS (id & 8796093022207)
 );
@@ -137,6 +140,9 @@ CREATE TRIGGER vtx_send_one INSTEAD OF INSERT ON vtx_send BEGIN
              (SELECT stored FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id + 1) << 43 ORDER BY id DESC LIMIT 1), 0)),
            NEW.properties, NEW.body
     FROM vtx_stream s JOIN vtx_queue q ON q.id = s.queue WHERE q.name = NEW.queue AND s.kind = 'main' AND s.peer = '' AND s.priority = 0;
+  UPDATE vtx_stream SET bytes = bytes + (SELECT bytes FROM vtx_message WHERE id >= vtx_stream.id << 43 AND id < (vtx_stream.id + 1) << 43
+                                         ORDER BY id DESC LIMIT 1)
+    WHERE queue = (SELECT id FROM vtx_queue WHERE name = NEW.queue) AND kind = 'main' AND peer = '' AND priority = 0 AND bytes IS NOT NULL;
 END;
 
 INSERT INTO vtx_store VALUES (1, randomblob(16), 1, 1, '0.1.0');

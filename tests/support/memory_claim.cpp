@@ -114,10 +114,14 @@ bool MemoryDatabase::lease_retry(const ClaimNext& wish, StoreTime now, Completio
   while (!group.retries.empty() && group.retries.begin()->second.due <= now) {
     RetryRow& row = group.retries.begin()->second;
     const Seq first = next_offered(group, tables_.streams.at(row.stream), row.first, row.last);
-    if (first == 0) {  // a dead letter that somebody settled meanwhile
+    // Retention may have removed some meanwhile, and what is missing of dead letters somebody settled.
+    if (!tables_.streams.at(row.stream).dead_letters)
+      count_trimmed(group, (first == 0 ? row.last + 1 : first) - row.first);
+    if (first == 0) {
       group.retries.erase(group.retries.begin());
       continue;
     }
+    row.first = first;
     if (row.delivered > 0 && !wish.alone) {
       answer.retry_waiting = true;
       return true;

@@ -153,7 +153,12 @@ void MemoryDatabase::settle_one(const ClaimRow& claim, Seq seq, const Odd* odd) 
   switch (verdict) {
     case Verdict::filtered: ++counters["filtered"]; return finish(claim, seq);
     case Verdict::expired: ++counters["expired"]; return finish(claim, seq);
-    case Verdict::dead: ++counters["dead_lettered"]; return bury(claim, seq, odd->reason);
+    case Verdict::dead:
+      if (bury(claim, seq, odd->reason))
+        ++counters["dead_lettered"];
+      else
+        count_trimmed(tables_.groups.at(claim.lease.group), 1);
+      return;
     case Verdict::nacked:
       return retry(claim.lease.group, {0, claim.lease.stream, seq, seq, delivery, now() + odd->delay, odd->reason});
     case Verdict::unseen: return;  // give_back()
@@ -161,10 +166,11 @@ void MemoryDatabase::settle_one(const ClaimRow& claim, Seq seq, const Odd* odd) 
 }
 
 /// Copies the message to the dead-letter queue, with what a person needs to know about its end.
-void MemoryDatabase::bury(const ClaimRow& claim, Seq seq, const std::string& reason) {
+/// @return false when it has been removed meanwhile
+bool MemoryDatabase::bury(const ClaimRow& claim, Seq seq, const std::string& reason) {
   const StreamRow& stream = tables_.streams.at(claim.lease.stream);
   const auto found = stream.messages.find(seq);
-  if (found == stream.messages.end()) return;
+  if (found == stream.messages.end()) return false;
   const GroupRow& group = tables_.groups.at(claim.lease.group);
   const QueueRow& queue = tables_.queues.at(group.queue);
   MessageRow row = *found->second;
@@ -178,6 +184,7 @@ void MemoryDatabase::bury(const ClaimRow& claim, Seq seq, const std::string& rea
   append_row(dead, std::move(row));
   ring(dead.queue);
   finish(claim, seq);
+  return true;
 }
 
 /// The message is settled for the claim's group. Only in a dead-letter stream does that remove it here; elsewhere

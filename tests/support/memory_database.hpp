@@ -64,7 +64,7 @@ class MemoryDatabase {
   bool settle(const driver::Settle& settle);
   void give_back(const ClaimRow& claim, const std::vector<Seq>& unseen);
   void settle_one(const ClaimRow& claim, Seq seq, const driver::Odd* odd);
-  void bury(const ClaimRow& claim, Seq seq, const std::string& reason);
+  bool bury(const ClaimRow& claim, Seq seq, const std::string& reason);
   void finish(const ClaimRow& claim, Seq seq);
 
   // memory_claim.cpp
@@ -78,6 +78,15 @@ class MemoryDatabase {
   std::vector<const StreamRow*> streams_of(const GroupRow& group) const;
   bool lives(Id holder) const;
 
+  // memory_retention.cpp
+  Seq floor(const GroupRow& group, const StreamRow& stream) const;
+  Seq floor(const StreamRow& stream) const;
+  Seq floor(const StreamRow& stream, const driver::Retention& retention);
+  void leave_behind(GroupRow& group, const StreamRow& stream, Seq seq);
+  void cut_retries(GroupRow& group, const StreamRow& stream);
+  void count_trimmed(GroupRow& group, u64 count);
+  std::vector<GroupRow*> groups_of(const StreamRow& stream);
+
   // memory_queue.cpp
   QueueRow* find_queue(const std::string& name);
   QueueRow& make_queue(const std::string& name, driver::Declaration declared);
@@ -85,7 +94,6 @@ class MemoryDatabase {
   StreamRow& make_stream(Id queue, const std::string& kind, const std::string& peer, int priority);
   StreamRow& dead_stream_of(const QueueRow& queue);
   Seq position(const StreamRow& stream, const driver::Start& start);
-  Seq floor(const GroupRow& group, const StreamRow& stream) const;
   bool requeue(StreamRow& dead, Seq seq);
   driver::QueueStats stats(const QueueRow& queue);
   driver::GroupStats stats(const GroupRow& group) const;

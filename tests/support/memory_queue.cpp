@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// Queues, streams and groups of the in-memory store: opening, retention, an operator's hand, statistics.
+// Queues, streams and groups of the in-memory store: opening, an operator's hand, statistics.
 #include <algorithm>
 
 #include "support/memory_database.hpp"
@@ -12,18 +12,12 @@ using driver::OpenGroup;
 using driver::OpenQueue;
 using driver::OpenStream;
 using driver::Steer;
-using driver::Tend;
 using driver::Verb;
 
 namespace {
 
-constexpr u64 kRetiredAtOnce = 4096;
-
-u64 count_between(const StreamRow& stream, Seq from, Seq to) {
-  u64 count = 0;
-  for (auto it = stream.messages.lower_bound(from); it != stream.messages.end() && it->first <= to; ++it) ++count;
-  return count;
-}
+/// A dead letter that somebody settled. What retention took is still the group's until it is counted.
+bool is_gone(const StreamRow& stream, Seq seq) { return stream.dead_letters && !stream.messages.contains(seq); }
 
 }  // namespace
 
@@ -68,7 +62,7 @@ StreamRow& MemoryDatabase::make_stream(Id queue, const std::string& kind, const 
 StreamRow& MemoryDatabase::dead_stream_of(const QueueRow& queue) {
   const std::string name = queue.name + ".dead";
   QueueRow* dead = find_queue(name);
-  if (!dead) dead = &make_queue(name, {"consumed", ""});
+  if (!dead) dead = &make_queue(name, {"forever", ""});
   StreamRow* stream = find_stream(dead->id, "main", "", 0);
   return stream ? *stream : make_stream(dead->id, "main", "", 0);
 }
@@ -83,6 +77,7 @@ Completion MemoryDatabase::run(const OpenQueue& open) {
   driver::Declaration wished = queue->declared;
   if (open.retain) wished.retain = *open.retain;
   if (open.limit) wished.limit = *open.limit;
+  if (is_dead_queue(open.queue)) wished.retain = "forever";
   if (known && wished != queue->declared && !open.change)
     return refuse(Code::mismatch,
                   "Queue '" + open.queue + "' was declared with retain=" + queue->declared.retain + ".");
@@ -160,43 +155,6 @@ Completion MemoryDatabase::run(const driver::Locate& locate) {
   return answer;
 }
 
-/// The least sequence that the group may still need: what is below may go, as far as this group is concerned.
-Seq MemoryDatabase::floor(const GroupRow& group, const StreamRow& stream) const {
-  Seq least = group.next_of(stream.id);
-  for (const auto& [id, claim] : tables_.claims) {
-    if (claim.lease.group != group.id || claim.lease.stream != stream.id) continue;
-    std::size_t offset = 0;
-    while (claim.is_done(offset)) ++offset;
-    least = std::min(least, claim.lease.first + offset);
-  }
-  for (const auto& [key, row] : group.retries)
-    if (row.stream == stream.id) least = std::min(least, row.first);
-  return least;
-}
-
-Completion MemoryDatabase::run(const Tend& tend) {
-  const QueueRow* queue = find_queue(tend.queue);
-  if (!queue) return refuse(Code::not_found, "There is no queue '" + tend.queue + "'.");
-  Completion answer;
-  if (queue->declared.retain != "consumed" || is_dead_queue(queue->name)) return answer;
-  for (auto& [id, stream] : tables_.streams) {
-    if (stream.queue != queue->id) continue;
-    std::optional<Seq> least;
-    for (const auto& [group_id, group] : tables_.groups)
-      if (group.queue == queue->id && group.kind == stream.kind && group.peer == stream.peer)
-        least = std::min(least.value_or(floor(group, stream)), floor(group, stream));
-    while (least && !stream.messages.empty() && stream.tail() < *least) {
-      if (answer.count == kRetiredAtOnce) {
-        answer.more = true;
-        return answer;
-      }
-      stream.messages.erase(stream.messages.begin());
-      ++answer.count;
-    }
-  }
-  return answer;
-}
-
 /// Gives a dead letter back to the group it died in. @return false when that group is gone
 bool MemoryDatabase::requeue(StreamRow& dead, Seq seq) {
   const std::string& properties = dead.messages.at(seq)->properties;
@@ -242,6 +200,7 @@ driver::GroupStats MemoryDatabase::stats(const GroupRow& group) const {
   driver::GroupStats stats;
   stats.name = group.name;
   stats.filter = group.filter;
+  stats.trimmed = group.trimmed;
   u64 fresh = 0;
   for (const StreamRow* stream : streams_of(group))
     for (auto it = stream->messages.lower_bound(group.next_of(stream->id)); it != stream->messages.end(); ++it)
@@ -249,11 +208,11 @@ driver::GroupStats MemoryDatabase::stats(const GroupRow& group) const {
   for (const auto& [id, claim] : tables_.claims) {
     if (claim.lease.group != group.id) continue;
     for (std::size_t i = 0; i < claim.size(); ++i)
-      if (!claim.is_done(i) && tables_.streams.at(claim.lease.stream).messages.contains(claim.lease.first + i))
-        ++stats.claimed;
+      if (!claim.is_done(i) && !is_gone(tables_.streams.at(claim.lease.stream), claim.lease.first + i)) ++stats.claimed;
   }
   for (const auto& [key, row] : group.retries)
-    stats.retrying += count_between(tables_.streams.at(row.stream), row.first, row.last);
+    for (Seq seq = row.first; seq <= row.last; ++seq)
+      stats.retrying += is_gone(tables_.streams.at(row.stream), seq) ? 0 : 1;
   stats.depth = fresh + stats.claimed + stats.retrying;
   return stats;
 }

@@ -71,6 +71,7 @@ struct GroupRow {
   std::string name;
   std::string filter;
   u32 max_deliveries = 0;
+  u64 trimmed = 0;
   std::map<Id, Seq> next;                                      ///< by stream: first sequence never leased; absent 1
   std::map<std::tuple<StoreTime, Seq, Id>, RetryRow> retries;  ///< in the order of leasing
 

@@ -17,14 +17,17 @@ const Ledger::StreamInfo* Ledger::stream_info(Id stream) {
 Ledger::Head& Ledger::head_of(Id stream) {
   const auto known = heads_.find(stream);
   if (known != heads_.end()) return known->second;
-  Head head{0, 0};
+  Head head;
   {
-    auto rows = database_.query("SELECT next - 1, stored FROM vtx_stream WHERE id = ?", stream);
-    if (rows.next()) head = {rows.number(0), rows.integer(1)};
+    auto rows = database_.query("SELECT next - 1, stored, bytes IS NOT NULL FROM vtx_stream WHERE id = ?", stream);
+    if (rows.next()) head = {rows.number(0), rows.integer(1), rows.integer(2) != 0};
   }
   auto rows = database_.query("SELECT id, stored FROM vtx_message WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1",
                               row_of(stream, 0), row_of(stream + 1, 0));
-  if (rows.next()) head = {std::max(head.last, seq_of(rows.number(0))), std::max(head.stored, rows.integer(1))};
+  if (rows.next()) {
+    head.last = std::max(head.last, seq_of(rows.number(0)));
+    head.stored = std::max(head.stored, rows.integer(1));
+  }
   return heads_.emplace(stream, head).first->second;
 }
 
@@ -93,7 +96,9 @@ void Ledger::append(Id stream, const std::vector<driver::Message>& messages) {
       "INSERT INTO vtx_message (body, id, stored, expires, frames, properties) VALUES (?, ?, ?, ?, ?, ?)", nullptr,
       nullptr, head.stored, nullptr, 1, nullptr);
   bool plain = true;
+  u64 bytes = 0;
   for (const auto& message : messages) {
+    bytes += message.body.size();
     row.bind(message.body, row_of(stream, ++head.last));
     const bool special = message.frames != 1 || message.ttl > Ms::zero() || !message.properties.empty();
     if (special || !plain) {
@@ -106,6 +111,7 @@ void Ledger::append(Id stream, const std::vector<driver::Message>& messages) {
     }
     row.run();
   }
+  if (head.counted) database_.run("UPDATE vtx_stream SET bytes = bytes + ? WHERE id = ?", bytes, stream);
   appended_.insert(stream);
 }
 

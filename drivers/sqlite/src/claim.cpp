@@ -103,12 +103,22 @@ bool Ledger::claim_retry(const driver::ClaimNext& next, Completion& out) {
       database_.run("DELETE FROM vtx_retry WHERE id = ?", entry);
     else
       database_.run("UPDATE vtx_retry SET first = ? WHERE id = ?", got.last + 1, entry);
-    if (got.last == 0) continue;  // its messages have been removed meanwhile
+    // Retention may have removed some meanwhile, in a dead-letter queue a person, which was counted then.
+    const Seq gone = got.last == 0 ? range.last + 1 - range.first : got.first - range.first;
+    if (gone > 0 && !stream_info(claim.stream)->dead) count(queue_of_group(next.group), next.group, "trimmed", gone);
+    if (got.last == 0) continue;
     claim.first = got.first;
     claim.last = got.last;
     record_claim(next, std::move(claim), out);
     return true;
   }
+}
+
+void Ledger::move_cursor(Id group, Id stream, Seq next) {
+  database_.run(
+      "INSERT INTO vtx_cursor (grp, stream, next) VALUES (?1, ?2, ?3) ON CONFLICT (grp, stream) DO UPDATE SET next = "
+      "?3",
+      group, stream, next);
 }
 
 bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
@@ -129,10 +139,7 @@ bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
     bool whole = true;
     const Range got = read_range(source.stream, {source.from, kMaxSeq}, next.limit, out, whole);
     if (got.last == 0) continue;
-    database_.run(
-        "INSERT INTO vtx_cursor (grp, stream, next) VALUES (?1, ?2, ?3) ON CONFLICT (grp, stream) DO UPDATE SET next = "
-        "?3",
-        next.group, source.stream, got.last + 1);
+    move_cursor(next.group, source.stream, got.last + 1);
     driver::Claim claim;
     claim.stream = source.stream;
     claim.first = got.first;

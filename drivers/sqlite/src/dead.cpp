@@ -50,13 +50,14 @@ Id Ledger::dead_stream(const std::string& queue, bool create) {
   return stream || !create ? stream : make_stream(main);
 }
 
-void Ledger::bury(const OpenClaim& claim, Seq seq, const std::string& reason) {
+/// False: the message has been removed meanwhile.
+bool Ledger::bury(const OpenClaim& claim, Seq seq, const std::string& reason) {
   std::string queue;
   std::string group;
   {
     auto rows = database_.query(
         "SELECT q.name, g.name FROM vtx_group g JOIN vtx_queue q ON q.id = g.queue WHERE g.id = ?", claim.group);
-    if (!rows.next()) return;
+    if (!rows.next()) return false;
     queue = rows.text(0);
     group = rows.text(1);
   }
@@ -68,7 +69,7 @@ void Ledger::bury(const OpenClaim& claim, Seq seq, const std::string& reason) {
   {
     auto rows =
         database_.query("SELECT frames, body, properties FROM vtx_message WHERE id = ?", row_of(claim.stream, seq));
-    if (!rows.next()) return;  // trimmed meanwhile
+    if (!rows.next()) return false;
     message.frames = static_cast<u32>(rows.integer(0));
     body.assign(rows.blob(1).begin(), rows.blob(1).end());
     // A dead letter that dies again still comes from where it came from.
@@ -81,6 +82,7 @@ void Ledger::bury(const OpenClaim& claim, Seq seq, const std::string& reason) {
   message.body = body;
   message.properties = properties;
   append_one(stream, message);
+  return true;
 }
 
 void Ledger::remove_one(Id stream, Seq seq) {

@@ -6,14 +6,13 @@
 namespace vtx::sqlite {
 
 Id Ledger::make_queue(const std::string& name, const driver::Declaration& declared) {
-  // What nobody consumed must not be retired because nobody does.
-  const bool dead = name.ends_with(".dead");
-  database_.run("INSERT INTO vtx_queue (name, retain, size_limit) VALUES (?, ?, ?)", name,
-                dead ? std::string("forever") : declared.retain, declared.limit);
+  database_.run("INSERT INTO vtx_queue (name, retain, size_limit) VALUES (?, ?, ?)", name, declared.retain,
+                declared.limit);
   return static_cast<Id>(database_.last_id());
 }
 
 void Ledger::apply(const driver::OpenQueue& open, Completion& out) {
+  const bool dead = open.queue.ends_with(".dead");  // keeps all until somebody has looked at it, whatever is declared
   {
     auto rows = database_.query("SELECT id, retain, size_limit FROM vtx_queue WHERE name = ?", open.queue);
     if (rows.next()) {
@@ -26,11 +25,13 @@ void Ledger::apply(const driver::OpenQueue& open, Completion& out) {
       out.status = {Code::not_found, "no queue " + open.queue};
       return;
     }
-    out.declared = {open.retain.value_or(open.defaults.retain), open.limit.value_or(open.defaults.limit)};
+    out.declared = {dead ? "forever" : open.retain.value_or(open.defaults.retain),
+                    open.limit.value_or(open.defaults.limit)};
     out.id = make_queue(open.queue, out.declared);
     return;
   }
-  const driver::Declaration wanted{open.retain.value_or(out.declared.retain), open.limit.value_or(out.declared.limit)};
+  const driver::Declaration wanted{dead ? out.declared.retain : open.retain.value_or(out.declared.retain),
+                                   open.limit.value_or(out.declared.limit)};
   if (wanted == out.declared) return;
   if (!open.change) {
     out.status = {Code::mismatch, "queue " + open.queue + " was declared with retain=" + out.declared.retain +

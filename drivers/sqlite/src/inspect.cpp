@@ -61,12 +61,11 @@ u64 Ledger::rows_in(Id stream) {
 void Ledger::add_messages(Id stream, driver::QueueStats& stats) {
   const auto count = rows_in(stream);
   if (count == 0) return;
-  const auto bytes =
-      static_cast<u64>(database_
-                           .value("SELECT sum(n) FROM (SELECT length(body) AS n FROM vtx_message WHERE id "
-                                  ">= ? AND id < ? ORDER BY id DESC LIMIT ?)",
-                                  row_of(stream, 0), row_of(stream + 1, 0), kSample)
-                           .value_or(0));
+  const auto bytes = static_cast<u64>(database_
+                                          .value("SELECT sum(n) FROM (SELECT bytes AS n FROM vtx_message WHERE id "
+                                                 ">= ? AND id < ? ORDER BY id DESC LIMIT ?)",
+                                                 row_of(stream, 0), row_of(stream + 1, 0), kSample)
+                                          .value_or(0));
   stats.messages += count;
   stats.bytes += count <= kSample ? bytes : bytes / kSample * count;
 }
@@ -93,6 +92,9 @@ void Ledger::add_groups(Id queue, driver::QueueStats& stats) {
       }
     }
     group.depth = group.retrying + group.claimed;
+    group.trimmed = static_cast<u64>(
+        database_.value("SELECT n FROM vtx_tally WHERE queue = ? AND grp = ? AND what = 'trimmed'", queue, id)
+            .value_or(0));
     // Streams have no holes, so positions will do and nothing is counted row by row (in a dead-letter queue it is a few too many).
     auto rows = database_.query(
         "SELECT sum(max(0, ifnull((SELECT max(id) FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id + 1) << 43) + "

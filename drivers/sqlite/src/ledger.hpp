@@ -75,6 +75,7 @@ class Ledger {
   struct Head {
     Seq last = 0;
     std::int64_t stored = 0;
+    bool counted = false;  ///< the stream's row counts the bytes of its bodies
   };
   struct OpenClaim {
     Id id = 0, group = 0, stream = 0;
@@ -88,6 +89,11 @@ class Ledger {
   };
   struct Range {
     Seq first, last;
+  };
+  /// What a stream's row says of its newest bodies.
+  struct Size {
+    Seq from = 0;  ///< they begin here
+    u64 bytes = 0;
   };
 
   // append.cpp
@@ -109,11 +115,12 @@ class Ledger {
   // claim.cpp
   bool claim_retry(const driver::ClaimNext& next, Completion& out);
   bool claim_fresh(const driver::ClaimNext& next, Completion& out);
+  void move_cursor(Id group, Id stream, Seq next);
   void record_claim(const driver::ClaimNext& next, driver::Claim claim, Completion& out);
   Range read_range(Id stream, Range range, const driver::Limit& limit, Completion& out, bool& whole);
   void hand_over(Completion& out);
   // dead.cpp
-  void bury(const OpenClaim& claim, Seq seq, const std::string& reason);
+  bool bury(const OpenClaim& claim, Seq seq, const std::string& reason);
   void remove_one(Id stream, Seq seq);
   Id dead_stream(const std::string& queue, bool create);
   u64 requeue(Id queue, Id stream, Seq seq, Completion& out);
@@ -129,8 +136,13 @@ class Ledger {
   Seq position(Id stream, const driver::Start& start);
   // retention.cpp
   void forget_producers();
-  Seq floor_of(Id stream);
-  u64 retire(Id stream, bool& more);
+  u64 retire(Id stream, const driver::Retention& retention, bool& more);
+  Seq consumed_floor(Id stream);
+  Seq age_floor(Id stream, Range step, Ms age, bool& more);
+  Seq size_floor(Id stream, Range step, u64 amount, bool& more);
+  void count_back(Id stream, Seq tail, u64 amount, Size& size);
+  u64 remove(Id stream, Range range);
+  void leave_behind(Id stream, Range removed);
   // inspect.cpp
   u64 rows_in(Id stream);
   driver::QueueStats stats_of(Id queue, std::string name);

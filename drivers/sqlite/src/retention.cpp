@@ -1,30 +1,47 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// Letting go of what every group has settled: whole ranges from the front of a stream, some thousand rows a call.
+// Letting go of what every group has settled, or of what is too old or too much, settled or not: whole ranges from the front of a
+// stream, some thousand rows a call.
 #include <algorithm>
 
 #include "ledger.hpp"
 
 namespace vtx::sqlite {
 namespace {
+
+using Kind = driver::Retention::Kind;
+
 constexpr u64 kRetireRows = 4000;  // a few milliseconds under the write lock
 constexpr auto kProducerMemory = std::chrono::hours(24);
+
 }  // namespace
 
 void Ledger::apply(const driver::Tend& tend, Completion& out) {
-  if (!database_.value("SELECT 1 FROM vtx_queue WHERE name = ?", tend.queue)) {
+  Id queue = 0;
+  driver::Retention retention;
+  {
+    auto rows = database_.query("SELECT id, retain FROM vtx_queue WHERE name = ?", tend.queue);
+    if (rows.next()) {
+      queue = rows.number(0);
+      // A word that this library does not know takes nothing away.
+      retention = driver::parse_retention(rows.text(1)).value_or(driver::Retention{Kind::forever, {}, 0});
+    }
+  }
+  if (queue == 0) {
     out.status = {Code::not_found, "no queue " + tend.queue};
     return;
   }
   forget_producers();
+  // Appending counts bytes as long as the stream's row does. A queue that was declared otherwise must not pay for it.
+  if (retention.kind != Kind::size)
+    database_.run("UPDATE vtx_stream SET bytes = NULL, bytes_from = NULL WHERE queue = ? AND bytes IS NOT NULL", queue);
+  if (retention.kind == Kind::forever) return;
   std::vector<Id> streams;
   {
-    auto rows = database_.query(
-        "SELECT s.id FROM vtx_queue q JOIN vtx_stream s ON s.queue = q.id WHERE q.name = ? AND q.retain = 'consumed'",
-        tend.queue);
+    auto rows = database_.query("SELECT id FROM vtx_stream WHERE queue = ?", queue);
     while (rows.next()) streams.push_back(rows.number(0));
   }
-  for (const Id stream : streams) out.count += retire(stream, out.more);
+  for (const Id stream : streams) out.count += retire(stream, retention, out.more);
 }
 
 /// A link that commits again after so long merely gets a new row.
@@ -34,8 +51,29 @@ void Ledger::forget_producers() {
   database_.run("DELETE FROM vtx_producer WHERE seen < ?", oldest);
 }
 
+/// Answers how many messages it removed; `more`: some are left that may go.
+u64 Ledger::retire(Id stream, const driver::Retention& retention, bool& more) {
+  const Seq tail = tail_of(stream);
+  const Seq end = head_of(stream).last + 1;
+  const Range step{tail, std::min(end, tail + kRetireRows)};
+  if (tail == end && retention.kind == Kind::consumed) return 0;
+  Seq floor = tail;
+  switch (retention.kind) {
+    case Kind::forever: return 0;
+    // A group that begins at a later sequence must not take the stream's numbering along.
+    case Kind::consumed: floor = std::min(consumed_floor(stream), end); break;
+    case Kind::count: floor = end > retention.amount ? end - retention.amount : 0; break;
+    case Kind::age: floor = age_floor(stream, step, retention.age, more); break;
+    case Kind::size: floor = size_floor(stream, step, retention.amount, more); break;
+  }
+  more = more || floor > step.last;
+  const Range gone{tail, std::clamp(floor, step.first, step.last)};
+  if (retention.kind != Kind::consumed) leave_behind(stream, gone);
+  return remove(stream, gone);
+}
+
 /// What no group needs any more lies below; 0 when the stream has no group yet, which may want all of it.
-Seq Ledger::floor_of(Id stream) {
+Seq Ledger::consumed_floor(Id stream) {
   auto floor = static_cast<Seq>(
       database_
           .value("SELECT min(ifnull(c.next, 1)) FROM vtx_stream s JOIN vtx_group g ON g.queue = s.queue AND g.kind = "
@@ -56,19 +94,92 @@ Seq Ledger::floor_of(Id stream) {
   return floor;
 }
 
-u64 Ledger::retire(Id stream, bool& more) {
-  const Seq first = tail_of(stream);
-  // A group that begins at a later sequence must not take the stream along.
-  const Seq floor = std::min(floor_of(stream), head_of(stream).last + 1);
-  if (floor <= first) return 0;
-  const Seq end = std::min(floor, first + kRetireRows);
-  if (end < floor) more = true;
-  const auto stored =
-      database_.value("SELECT stored FROM vtx_message WHERE id < ? ORDER BY id DESC LIMIT 1", row_of(stream, end));
-  database_.run("UPDATE vtx_stream SET next = max(next, ?2), stored = max(stored, ?3) WHERE id = ?1", stream, end,
-                stored.value_or(0));
-  database_.run("DELETE FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, first), row_of(stream, end));
+/// What was stored before lies below, as far as the step reaches.
+Seq Ledger::age_floor(Id stream, Range step, Ms age, bool& more) {
+  const auto oldest = now_ - age.count();
+  const Seq floor = first_stored(stream, step, oldest);
+  more = more || (floor == step.last && first_stored(stream, {floor, floor + 1}, oldest) > floor);
+  return floor;
+}
+
+/// The newest messages that fit into the amount begin here, as far as the step reaches. The stream's row counts the bytes of all from
+/// bytes_from on: appending adds to it, removing takes away. A queue that has only now been declared with a size is counted backwards from
+/// its head, in steps, until there is enough to know that all before must go.
+Seq Ledger::size_floor(Id stream, Range step, u64 amount, bool& more) {
+  Size size{head_of(stream).last + 1, 0};
+  bool counted = false;
+  {
+    auto rows = database_.query("SELECT bytes_from, bytes FROM vtx_stream WHERE id = ? AND bytes IS NOT NULL", stream);
+    counted = rows.next();
+    if (counted) size = {rows.number(0), rows.number(1)};
+  }
+  const Size before = size;
+  if (size.from > step.first && size.bytes <= amount) count_back(stream, step.first, amount, size);
+  Seq floor = step.first;
+  if (size.bytes > amount) {
+    floor = std::clamp(size.from, step.first, step.last);
+    auto rows = database_.query("SELECT id, bytes FROM vtx_message WHERE id >= ? AND id < ? ORDER BY id",
+                                row_of(stream, floor), row_of(stream, step.last));
+    while (floor >= size.from && size.bytes > amount && rows.next()) {
+      size.bytes -= rows.number(1);
+      floor = seq_of(rows.number(0)) + 1;
+    }
+  }
+  size.from = std::max(size.from, floor);
+  more = more || size.bytes > amount || size.from > floor;
+  if (!counted || before.from != size.from || before.bytes != size.bytes)
+    database_.run("UPDATE vtx_stream SET bytes = ?, bytes_from = ? WHERE id = ?", size.bytes, size.from, stream);
+  head_of(stream).counted = true;
+  return floor;
+}
+
+void Ledger::count_back(Id stream, Seq tail, u64 amount, Size& size) {
+  auto rows = database_.query("SELECT id, bytes FROM vtx_message WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?",
+                              row_of(stream, tail), row_of(stream, size.from), kRetireRows);
+  while (size.bytes <= amount && rows.next()) size = {seq_of(rows.number(0)), size.bytes + rows.number(1)};
+}
+
+/// Removes the messages first..last-1. Their numbers are not given out again, and time does not go back behind theirs.
+u64 Ledger::remove(Id stream, Range range) {
+  if (range.first >= range.last) return 0;
+  const auto stored = database_.value("SELECT stored FROM vtx_message WHERE id < ? ORDER BY id DESC LIMIT 1",
+                                      row_of(stream, range.last));
+  database_.run("UPDATE vtx_stream SET next = max(next, ?2), stored = max(stored, ?3) WHERE id = ?1", stream,
+                range.last, stored.value_or(0));
+  database_.run("DELETE FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, range.first),
+                row_of(stream, range.last));
   return static_cast<u64>(database_.changes());
+}
+
+/// The messages first..last-1 go though groups may not have settled them. What a consumer has in hands stays with it; what waited in a
+/// group, fresh or to come again, is lost for it and counted. What was nacked after its message had gone is found here too.
+void Ledger::leave_behind(Id stream, Range removed) {
+  std::vector<std::pair<Id, u64>> groups;
+  {
+    auto rows = database_.query(
+        "SELECT g.id, ifnull(c.next, 1) FROM vtx_stream s JOIN vtx_group g ON g.queue = s.queue AND g.kind = s.kind "
+        "AND g.peer = s.peer LEFT JOIN vtx_cursor c ON c.grp = g.id AND c.stream = s.id WHERE s.id = ?",
+        stream);
+    while (rows.next()) groups.emplace_back(rows.number(0), rows.number(1));
+  }
+  const auto rest = static_cast<std::int64_t>(removed.last);
+  for (const auto& [group, next] : groups) {
+    u64 lost = 0;
+    if (removed.first < removed.last && next < removed.last) {
+      lost = removed.last - std::max(next, removed.first);
+      move_cursor(group, stream, removed.last);
+    }
+    lost += static_cast<u64>(
+        database_
+            .value("SELECT sum(min(last + 1, ?3) - first) FROM vtx_retry WHERE grp = ?1 AND stream = ?2 AND first < ?3",
+                   group, stream, rest)
+            .value_or(0));
+    if (lost == 0) continue;
+    database_.run("DELETE FROM vtx_retry WHERE grp = ?1 AND stream = ?2 AND first < ?3 AND last < ?3", group, stream,
+                  rest);
+    database_.run("UPDATE vtx_retry SET first = ?3 WHERE grp = ?1 AND stream = ?2 AND first < ?3", group, stream, rest);
+    count(queue_of_group(group), group, "trimmed", lost);
+  }
 }
 
 }  // namespace vtx::sqlite

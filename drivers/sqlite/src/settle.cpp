@@ -95,10 +95,8 @@ bool Ledger::act_on_new(OpenClaim& claim, const driver::Settle& settle) {
 void Ledger::settle_one(const OpenClaim& claim, u32 offset, const Odd* odd) {
   const Seq seq = claim.first + offset;
   if (odd) {
-    if (odd->verdict == Verdict::dead) bury(claim, seq, odd->reason);
-    const char* what = odd->verdict == Verdict::dead      ? "dead_lettered"
-                       : odd->verdict == Verdict::expired ? "expired"
-                                                          : "filtered";
+    const char* what = odd->verdict == Verdict::expired ? "expired" : "filtered";
+    if (odd->verdict == Verdict::dead) what = bury(claim, seq, odd->reason) ? "dead_lettered" : "trimmed";
     count(queue_of_group(claim.group), claim.group, what);
   }
   if (stream_info(claim.stream)->dead) remove_one(claim.stream, seq);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // Doorbells. The clock stands still, so the slow look, which would find in the end whatever was missed, never comes.
+#include <atomic>
+#include <thread>
+
 #include "harness.hpp"
 #include "support/manual_clock.hpp"
 
@@ -85,6 +88,34 @@ TEST_F(Doorbells, RingForReadersOfMoreStreamsThanASlotHolds) {
   commit.appends.push_back({streams.back(), {Message{}}, "", -1});
   EXPECT_TRUE(writer_->run(std::move(commit)).status.ok());
   reader->wait_event(Event::changed);
+}
+
+TEST_F(Doorbells, AreNotMissedBetweenReadingAndWaiting) {
+  constexpr Seq kMessages = 40;
+  const auto reader = join();
+  const Id large = reader->run(OpenStream{reader->queue, "up", "", 0}).id;
+  Commit commit;
+  commit.appends.push_back({large, std::vector<Message>(kMaxBatch), "", -1});
+  ASSERT_TRUE(writer_->run(std::move(commit)).status.ok());
+  std::atomic<Seq> seen{0};
+  std::thread writing([&] {
+    for (Seq i = 0; i < kMessages; ++i) {
+      while (seen < i) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::microseconds(i * 250));
+      EXPECT_TRUE(writer_->send({"x"}, false).ok());
+    }
+  });
+  while (seen < kMessages && !HasFailure()) {
+    const auto ticket = reader->submit(Read{reader->stream, seen + 1, {}, true});
+    // What else is read in one go gives the writer time to commit after the stream was looked at.
+    for (int i = 0; i < 4; ++i) reader->submit(Read{large, 1, {}});
+    if (reader->wait(ticket).messages.empty())
+      reader->wait_event(Event::changed);
+    else
+      ++seen;
+  }
+  seen = kMessages;
+  writing.join();
 }
 
 TEST_F(Doorbells, OfOnesOwnMessageRingToo) {
