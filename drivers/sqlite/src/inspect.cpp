@@ -61,12 +61,18 @@ u64 Ledger::rows_in(Id stream) {
 void Ledger::add_messages(Id stream, driver::QueueStats& stats) {
   const auto count = rows_in(stream);
   if (count == 0) return;
+  stats.messages += count;
+  // Where a size is retained and all of it has been counted, the row knows.
+  if (const auto exact =
+          database_.value("SELECT bytes FROM vtx_stream WHERE id = ? AND bytes_from <= ?", stream, tail_of(stream))) {
+    stats.bytes += static_cast<u64>(*exact);
+    return;
+  }
   const auto bytes = static_cast<u64>(database_
                                           .value("SELECT sum(n) FROM (SELECT bytes AS n FROM vtx_message WHERE id "
                                                  ">= ? AND id < ? ORDER BY id DESC LIMIT ?)",
                                                  row_of(stream, 0), row_of(stream + 1, 0), kSample)
                                           .value_or(0));
-  stats.messages += count;
   stats.bytes += count <= kSample ? bytes : bytes / kSample * count;
 }
 

@@ -5,7 +5,6 @@
 #include "store.hpp"
 
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -339,115 +338,6 @@ void SqliteStore::close() {
   schema_seen_ = change_seen_ = checked_version_ = -1;
   commits_seen_ = 0;
   state_ = State::closed;
-}
-
-void SqliteStore::listen(int fd, bool on) {
-  if (fd < 0) return;
-  epoll_event event{};
-  event.events = on ? EPOLLIN : 0U;
-  event.data.fd = fd;
-  if (epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event) != 0) epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
-}
-
-void SqliteStore::listen_to_watch() {
-  const bool on = !waiting_.empty() && watch_.is_listening();
-  if (on != listening_) listen(watch_.fd(), on);
-  listening_ = on;
-}
-
-void SqliteStore::notice_events() {
-  if (bell_ && bell_->heard()) tell_changed();
-  if (state_ == State::live) look_for_commits(clock_.now());
-}
-
-/// Commits that rang no doorbell: of applications that send by SQL; and, slowly, what a woken consumer did not fetch. A short read, without the lock.
-void SqliteStore::look_for_commits(driver::Steady now) {
-  bool safety = false;
-  const bool due = watch_.is_due(now, safety);
-  listen_to_watch();
-  if (!due) return;
-  struct stat file {};
-  if (safety && (!side_->file().is_current() || stat(path_.c_str(), &file) != 0 || file.st_ino != inode_))
-    return end_session({Code::lost, path_ + " or its -vtx file was replaced; VTX opens it again"});
-  if (waiting_.empty()) return;
-  // Somebody took us off the list and did not live to ring.
-  if (safety && !side_->is_armed(slot_)) return tell_changed();
-  try {
-    const auto version = database_.data_version();
-    if (version == (safety ? checked_version_ : change_seen_)) return;
-    const auto commits = side_->commits();
-    const bool rung = commits != commits_seen_;
-    commits_seen_ = commits;
-    change_seen_ = version;
-    // VTX's writers have rung whom they had to; else every waiter would run for every message. A foreign commit hidden
-    // behind one of theirs is found by the slow look.
-    if (rung && !safety) return;
-    checked_version_ = version;
-    ledger_.begin(clock_.wall());
-    if (std::any_of(waiting_.begin(), waiting_.end(),
-                    [&](const auto& waiter) { return is_over(waiter.first, waiter.second, safety); }))
-      tell_changed();
-  } catch (const SqliteError&) {
-    // Busy, or worse; the next look or the next transaction will tell.
-  }
-}
-
-/// Whether somebody who waits need not wait any longer.
-bool SqliteStore::is_over(Key key, Seq head, bool safety) {
-  if (is_of_stream(key)) return ledger_.has_grown(id_of(key), head);
-  // A delayed retry rings nobody, and who made it may be gone when it is due: who waits must learn the time, by a vain
-  // claim. That one changes nothing, so it is not found again.
-  return ledger_.is_claimable(id_of(key)) || (safety && ledger_.has_retry(id_of(key)));
-}
-
-/// With the lock held, so that no VTX writer can commit between the vain claim or reading and this; without it see run_readers().
-void SqliteStore::wait_for(Key key, Seq head) {
-  // What the others wait for may have come by plain SQL since they were told to wait.
-  if (waiting_.empty()) change_seen_ = checked_version_ = database_.data_version();
-  waiting_.try_emplace(key, head);  // of several readers of a stream the one that saw least
-  commits_seen_ = side_->commits();
-  side_->arm(slot_, key);
-  listen_to_watch();
-}
-
-std::vector<Key> SqliteStore::waiting_keys() const {
-  std::vector<Key> keys;
-  for (const auto& [key, head] : waiting_) keys.push_back(key);
-  return keys;
-}
-
-void SqliteStore::tell_changed() {
-  waiting_.clear();
-  if (side_) side_->arm_only(slot_, {});
-  Completion changed;
-  changed.event = driver::Event::changed;
-  done_.push_back(std::move(changed));
-}
-
-/// For each group wakes one who waits, since a message is for one: this store itself if it does, which is cheapest. For each stream wakes
-/// all, since a reader takes nothing away. Streams are looked for after COMMIT, when a reader who is armed too late can see the messages.
-void SqliteStore::ring(const std::vector<Id>& groups, const std::set<Id>& streams) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // committed before it looks who is armed
-  bool self = false;
-  for (const Id group : groups) {
-    const Key key = key_of_group(group);
-    if (waiting_.contains(key)) {
-      self = true;
-      continue;
-    }
-    for (u64 address = side_->next_listener(key); address != 0; address = side_->next_listener(key))
-      if (bell_->ring(address)) break;
-  }
-  const bool others = !streams.empty() && side_->is_anyone_armed();
-  for (const Id stream : streams) {
-    self = self || waiting_.contains(key_of_stream(stream));
-    if (!others) continue;
-    for (const u64 address : side_->all_listeners(key_of_stream(stream))) {
-      self = self || address == bell_->address();
-      if (address != bell_->address()) bell_->ring(address);
-    }
-  }
-  if (self) tell_changed();
 }
 
 }  // namespace vtx::sqlite

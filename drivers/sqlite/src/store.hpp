@@ -63,6 +63,7 @@ class SqliteStore final : public driver::Store {
   void fail_transaction(const SqliteError& error, bool committing);
   void end_session(Status why);
   void close();
+  // waiting.cpp
   void notice_events();
   void look_for_commits(driver::Steady now);
   void listen(int fd, bool on);
