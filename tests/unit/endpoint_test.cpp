@@ -276,6 +276,8 @@ TEST(EndpointOptions, AreRead) {
   EXPECT_EQ(o.max_deliveries, 3U);
   EXPECT_EQ(o.retain, "forever");
   EXPECT_EQ(accepted("file:q?retain=consumed", &kPush).options.retain, "consumed");
+  EXPECT_EQ(accepted("file:q?retain=48h", &kPush).options.retain, "2d");
+  EXPECT_TRUE(accepted("file:q?properties=on", &kPush).options.properties);
   EXPECT_EQ(accepted("file:q?hold=none").options.hold, 0ms);
 }
 
@@ -408,9 +410,8 @@ TEST(EndpointOptions, OfEitherSideAreAcceptedFromBothAndFromAnOperator) {
 }
 
 TEST(EndpointOptions, ThatComeLaterAreRefusedAsSuch) {
-  const std::set<std::string> later{"groups", "subscription",  "from",        "limit", "delay",
-                                    "ttl",    "priority",      "properties",  "spool", "spool_max",
-                                    "full",   "peer_priority", "peer_weight", "log"};
+  const std::set<std::string> later{"groups",    "limit", "delay",         "ttl",         "priority", "spool",
+                                    "spool_max", "full",  "peer_priority", "peer_weight", "log"};
   for (const std::string& name : later) {
     const Status status = refused("file:q?" + name + "=1", nullptr);
     EXPECT_EQ(status.code(), Code::unsupported) << name;
@@ -418,12 +419,17 @@ TEST(EndpointOptions, ThatComeLaterAreRefusedAsSuch) {
   }
   for (const OptionRow& row : option_table())
     EXPECT_EQ(row.since.empty(), later.count(std::string(row.name)) == 1) << row.name;
-  for (const char* value : {"7d", "1000", "10GiB"}) {
-    const Status status = refused("file:q?retain=" + std::string(value));
-    EXPECT_EQ(status.code(), Code::unsupported);
-    EXPECT_EQ(status.text(), "file:q?retain=" + std::string(value) + ": option 'retain': '" + value +
-                                 "': retention by age, count or size is not yet supported: write consumed or forever");
+}
+
+TEST(EndpointOptions, OfAReaderLeaveOutWhatSettles) {
+  const EndpointUse sub{false, true, "SUB", true};
+  for (const std::string option : {"ack=next", "hold=1s", "lease=1s", "max_deliveries=3"}) {
+    EXPECT_EQ(error("file:q?" + option, &sub), "file:q?" + option + ": option '" + option.substr(0, option.find('=')) +
+                                                   "' needs subscription=NAME: SUB without one only reads, and "
+                                                   "settles nothing");
+    EXPECT_EQ(accepted("file:q?subscription=s&" + option, &sub).options.subscription, "s");
   }
+  EXPECT_EQ(accepted("file:q?from=-15m", &sub).options.from, "-15m");
 }
 
 /// The page for users and the table may not drift apart.

@@ -46,8 +46,8 @@ struct LinkEndpoint {
 struct EndpointUse {
   bool produces = false;  ///< the socket type sends
   bool consumes = false;  ///< the socket type receives
-  bool filters = false;   ///< by subscription
   std::string type;       ///< for messages: "PUSH"
+  bool filters = false;   ///< receives by subscription
 };
 
 /// The names of a scheme's own options, or nullopt for an unknown scheme; and all schemes, for messages.
