@@ -14,6 +14,8 @@ Case both_ways_forever(const Options& options);
 Case both_ways_consumed(const Options& options);
 Case backlog(const Options& options);
 Case inproc(const Options& options);
+// replay.cpp
+Case replay(const Options& options);
 // latency.cpp
 Case latency(const Options& options);
 // wakeup.cpp

@@ -22,6 +22,7 @@ constexpr Entry kCases[] = {{"enqueue", enqueue},
                             {"both-forever", both_ways_forever},
                             {"both-consumed", both_ways_consumed},
                             {"backlog", backlog},
+                            {"replay", replay},
                             {"inproc", inproc},
                             {"latency", latency},
                             {"wakeup", wakeup}};

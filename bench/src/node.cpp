@@ -38,6 +38,7 @@ void* Node::open(int type, const std::string& endpoint) {
   sockets_.push_back(socket);
   check_zmq(zmq_setsockopt(socket, ZMQ_SNDHWM, &hwm_, sizeof hwm_), "ZMQ_SNDHWM");
   check_zmq(zmq_setsockopt(socket, ZMQ_RCVHWM, &hwm_, sizeof hwm_), "ZMQ_RCVHWM");
+  if (type == ZMQ_SUB) check_zmq(zmq_setsockopt(socket, ZMQ_SUBSCRIBE, "", 0), "ZMQ_SUBSCRIBE");
   check(vtx_bind(vtx_, socket, endpoint.c_str()), "vtx_bind");
   return socket;
 }
@@ -60,9 +61,9 @@ std::string endpoint_of(const std::string& path, const std::string& retain) {
   return "sqlite:" + path + "?queue=bench&retain=" + retain;
 }
 
-void send_numbered(void* socket, std::uint64_t count, std::size_t size) {
+void send_numbered(void* socket, std::uint64_t count, std::size_t size, std::uint64_t first) {
   std::string body(size, 'x');
-  for (std::uint64_t number = 0; number < count; ++number) {
+  for (std::uint64_t number = first; number < first + count; ++number) {
     std::memcpy(body.data(), &number, sizeof number);
     check_zmq(zmq_send(socket, body.data(), body.size(), 0), "zmq_send");
   }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "raw.hpp"
 
+#include <zmq.h>
+
 #include <chrono>
 #include <cstring>
 
@@ -121,6 +123,20 @@ void Raw::read(std::uint64_t count) {
   }
   sqlite3_reset(read_);
   if (got != count) fail("messages are missing");
+}
+
+void Raw::hand_on(std::uint64_t count, void* socket) {
+  sqlite3_bind_int64(read_, 1, first_row_ + cursor_);
+  sqlite3_bind_int64(read_, 2, first_row_ + cursor_ + static_cast<std::int64_t>(count));
+  while (sqlite3_step(read_) == SQLITE_ROW) {
+    zmq_msg_t message;
+    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(read_, 2));
+    if (zmq_msg_init_size(&message, size) != 0) fail("no memory");
+    std::memcpy(zmq_msg_data(&message), sqlite3_column_blob(read_, 2), size);
+    if (zmq_msg_send(&message, socket, 0) < 0) fail("cannot send");
+  }
+  sqlite3_reset(read_);
+  cursor_ += static_cast<std::int64_t>(count);
 }
 
 void Raw::advance() {

@@ -33,6 +33,8 @@ class Raw {
   void insert(std::uint64_t count);
   /// Reads as many from the cursor on, copies their bodies, and moves the cursor.
   void read(std::uint64_t count);
+  /// Reads as many and sends each to the socket.
+  void hand_on(std::uint64_t count, void* socket);
   /// Moves the cursor durably written to where read() came.
   void advance();
   /// Removes what earlier transactions had read: what is removed by the one that inserted it would never reach the disk.

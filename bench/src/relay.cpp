@@ -44,4 +44,16 @@ Relay::~Relay() {
   zmq_ctx_term(context_);
 }
 
+// As the bridge here, too.
+Hop::Hop(int hwm)
+    : context_(zmq_ctx_new()), push_(socket_of(context_, ZMQ_PUSH, 1)), pull_(socket_of(context_, ZMQ_PULL, hwm)) {
+  if (zmq_bind(push_, "inproc://hop") != 0 || zmq_connect(pull_, "inproc://hop") != 0)
+    throw Failure(std::string("hop: ") + zmq_strerror(zmq_errno()));
+}
+
+Hop::~Hop() {
+  for (void* socket : {push_, pull_}) zmq_close(socket);
+  zmq_ctx_term(context_);
+}
+
 }  // namespace vtx::bench

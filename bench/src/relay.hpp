@@ -27,4 +27,20 @@ class Relay {
   std::thread thread_;
 };
 
+/// One hop: PUSH to PULL.
+class Hop {
+ public:
+  explicit Hop(int hwm);
+  ~Hop();
+  Hop(const Hop&) = delete;
+  Hop& operator=(const Hop&) = delete;
+
+  void* push() const { return push_; }
+  void* pull() const { return pull_; }
+
+ private:
+  void* context_;
+  void *push_, *pull_;
+};
+
 }  // namespace vtx::bench

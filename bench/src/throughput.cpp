@@ -2,14 +2,13 @@
 //
 // Messages a second, VTX and the raw loop in turn, so that what else the machine does meets both. Each run has a database of its own.
 #include <array>
-#include <exception>
 #include <functional>
-#include <thread>
 
 #include "cases.hpp"
 #include "node.hpp"
 #include "raw.hpp"
 #include "relay.hpp"
+#include "worker.hpp"
 
 namespace vtx::bench {
 namespace {
@@ -30,26 +29,9 @@ struct RawLoop {
 
 constexpr std::array<std::uint64_t, 6> kBatches{250, 1000, 2000, 4000, 16'000, 64'000};
 
-/// A thread whose failure is its creator's.
-class Sender {
- public:
-  Sender(void* socket, const Options& options)
-      : thread_([this, socket, &options] {
-          try {
-            send_numbered(socket, options.messages, options.size);
-          } catch (...) {
-            failure_ = std::current_exception();
-          }
-        }) {}
-  void join() {
-    thread_.join();
-    if (failure_) std::rethrow_exception(failure_);
-  }
-
- private:
-  std::exception_ptr failure_;
-  std::jthread thread_;
-};
+Worker sender(void* socket, const Options& options) {
+  return Worker([socket, &options] { send_numbered(socket, options.messages, options.size); });
+}
 
 double ratio_of(std::uint64_t of, std::uint64_t by) {
   return by == 0 ? 0 : static_cast<double>(of) / static_cast<double>(by);
@@ -59,8 +41,8 @@ Run vtx_enqueue(const std::string& path, const Options& options) {
   Node node(options.hwm);
   void* push = node.open(ZMQ_PUSH, endpoint_of(path, "forever"));
   const auto start = Clock::now();
-  Sender sender(push, options);
-  sender.join();
+  Worker sending = sender(push, options);
+  sending.join();
   node.flush(push);
   const double seconds = seconds_since(start);
   const auto stats = node.stats(push);
@@ -72,9 +54,9 @@ Run vtx_both_ways(const std::string& path, const std::string& retain, const Opti
   void* push = node.open(ZMQ_PUSH, endpoint_of(path, retain));
   void* pull = node.open(ZMQ_PULL, endpoint_of(path, retain));
   const auto start = Clock::now();
-  Sender sender(push, options);
+  Worker sending = sender(push, options);
   receive_numbered(pull, options.messages);
-  sender.join();
+  sending.join();
   node.flush(push);
   const double seconds = seconds_since(start);
   const auto stats = node.stats(push);
@@ -224,9 +206,9 @@ Case inproc(const Options& options) {
   for (std::size_t round = 0; round < options.rounds; ++round) {
     Relay relay(options.hwm);
     const auto start = Clock::now();
-    Sender sender(relay.push(), options);
+    Worker sending = sender(relay.push(), options);
     receive_numbered(relay.pull(), options.messages);
-    sender.join();
+    sending.join();
     rate.values.push_back(static_cast<double>(options.messages) / seconds_since(start));
   }
   return {"inproc", "the ceiling: PUSH, a thread that hands on, PULL", kRate, {std::move(rate)}};
