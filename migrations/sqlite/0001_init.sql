@@ -129,16 +129,18 @@ CREATE TABLE vtx_tally (
 ) WITHOUT ROWID;
 
 -- Sending from SQL, in the application's own transaction: INSERT INTO vtx_send (queue, body) VALUES ('jobs', ?);
-CREATE VIEW vtx_send AS SELECT name AS queue, NULL AS body, NULL AS properties FROM vtx_queue;
+-- properties: lines "Name: value"; frames: as in vtx_message, left out for a body that is one frame.
+CREATE VIEW vtx_send AS SELECT name AS queue, NULL AS body, NULL AS properties, 1 AS frames FROM vtx_queue WHERE name NOT GLOB '*.dead';
 CREATE TRIGGER vtx_send_one INSTEAD OF INSERT ON vtx_send BEGIN
+  SELECT RAISE(ABORT, 'a dead-letter queue is written by VTX alone') WHERE NEW.queue GLOB '*.dead';
   SELECT RAISE(ABORT, 'no such VTX queue')
     WHERE NOT EXISTS (SELECT 1 FROM vtx_queue q JOIN vtx_stream s ON s.queue = q.id
                       WHERE q.name = NEW.queue AND s.kind = 'main' AND s.priority = 0);
-  INSERT INTO vtx_message (id, stored, properties, body)
+  INSERT INTO vtx_message (id, stored, frames, properties, body)
     SELECT max(ifnull((SELECT max(id) FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id + 1) << 43), 0), (s.id << 43) + s.next - 1) + 1,
            max(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), s.stored, ifnull(
              (SELECT stored FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id + 1) << 43 ORDER BY id DESC LIMIT 1), 0)),
-           NEW.properties, NEW.body
+           ifnull(NEW.frames, 1), NEW.properties, NEW.body
     FROM vtx_stream s JOIN vtx_queue q ON q.id = s.queue WHERE q.name = NEW.queue AND s.kind = 'main' AND s.peer = '' AND s.priority = 0;
   UPDATE vtx_stream SET bytes = bytes + (SELECT bytes FROM vtx_message WHERE id >= vtx_stream.id << 43 AND id < (vtx_stream.id + 1) << 43
                                          ORDER BY id DESC LIMIT 1)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "codec/frames.hpp"
+#include "vtx/driver/frames.hpp"
 
 #include <algorithm>
 #include <cassert>

@@ -9,7 +9,7 @@
 #include <new>
 
 #include "bridge/reaper.hpp"
-#include "codec/frames.hpp"
+#include "vtx/driver/frames.hpp"
 #include "codec/properties.hpp"
 #include "store/consumer.hpp"
 #include "store/reader.hpp"

@@ -3,7 +3,7 @@
 
 #include <sys/random.h>
 
-#include "codec/frames.hpp"
+#include "vtx/driver/frames.hpp"
 #include "store/tender.hpp"
 #include "vtx/vtx.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "bridge/release.hpp"
-#include "codec/frames.hpp"
+#include "vtx/driver/frames.hpp"
 #include "pattern/filter.hpp"
 #include "vtx/driver/operations.hpp"
 

@@ -66,6 +66,7 @@ class SqliteStore final : public driver::Store {
   // waiting.cpp
   void notice_events();
   void look_for_commits(driver::Steady now);
+  void look(driver::Steady now, bool safety);
   void listen(int fd, bool on);
   void listen_to_watch();
   void wait_for(Key key, Seq head = 0);

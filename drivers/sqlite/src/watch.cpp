@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto kFirstPause = 200us;
 constexpr std::chrono::microseconds kLongestPause = 50ms;
+constexpr std::chrono::microseconds kRare = 1ms;
 constexpr auto kLookFor = 1s;
 constexpr auto kSafety = 1s;
 constexpr auto kWithoutEvents = 250ms;
@@ -28,7 +29,7 @@ void Watch::start(const std::string& wal, driver::Steady now) {
   stop();
   fd_ = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   if (fd_ >= 0 && inotify_add_watch(fd_, wal.c_str(), IN_MODIFY) < 0) stop();
-  looking_ = false;
+  looking_ = muted_ = false;
   safety_at_ = next_safety(now, fd_ >= 0);
 }
 
@@ -44,17 +45,27 @@ bool Watch::heard() const {
   return any;
 }
 
+bool Watch::is_listening() const { return !looking_ || (!muted_ && pause_ > kRare); }
+
+void Watch::mute(driver::Steady now) {
+  muted_ = true;
+  pause_ = kLongestPause;
+  look_at_ = now + pause_;
+}
+
 bool Watch::is_due(driver::Steady now, bool& safety) {
   safety = now >= safety_at_;
   if (safety) safety_at_ = next_safety(now, fd_ >= 0);
   if (looking_ && now >= look_until_) looking_ = false;
-  if (!looking_ && heard()) {
+  if (is_listening() && heard()) {
+    muted_ = false;
     looking_ = true;
     look_until_ = now + kLookFor;
     look_at_ = now;
     pause_ = kFirstPause;
   }
   if (!looking_ || now < look_at_) return safety;
+  muted_ = false;
   look_at_ = now + pause_;
   pause_ = std::min(pause_ * 2, kLongestPause);
   return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // When to look whether somebody who rings no doorbell has committed. An event on the write-ahead log comes before the commit is visible, so it only
-// starts a second of looking, ever less often; without events there is a slow look anyway. The log's name stays while we have the database open.
+// starts a second of looking, ever less often; the next event starts it anew, once the looks have become rare. Without events there is a slow look anyway. The log's name stays while we have the database open.
 #pragma once
 
 #include <string>
@@ -21,8 +21,10 @@ class Watch {
   void stop();
   /// Readable after an event; negative when the system gives none.
   int fd() const { return fd_; }
-  /// Whether an event is of use now: not while looking anyway.
-  bool is_listening() const { return !looking_; }
+  /// Whether an event is of use now: not while looking often anyway, nor while muted.
+  bool is_listening() const;
+  /// VTX's own writers are busy, and they ring: their events are not worth a look each. Until the next look or the end of looking.
+  void mute(driver::Steady now);
 
   /// Takes note of events and of the time. True when it is time to look; `safety`: also the slow look.
   bool is_due(driver::Steady now, bool& safety);
@@ -34,6 +36,7 @@ class Watch {
 
   int fd_ = -1;
   bool looking_ = false;
+  bool muted_ = false;
   driver::Steady look_at_{}, look_until_{}, safety_at_{};
   std::chrono::microseconds pause_{};
 };

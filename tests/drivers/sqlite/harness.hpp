@@ -76,6 +76,7 @@ class Foreign {
   ~Foreign() { sqlite3_close(connection_); }
   void run(const std::string& sql);
   std::string value(const std::string& sql);
+  sqlite3* raw() const { return connection_; }
 
  private:
   sqlite3* connection_ = nullptr;

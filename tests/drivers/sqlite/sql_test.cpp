@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // Programs that use the database by SQL: they send, they hold locks, they read for long.
+#include <array>
+#include <cerrno>
 #include <filesystem>
 
 #include "harness.hpp"
+#include "vtx/drivers/sqlite.h"
 
 namespace vtx::sqlite::test {
 namespace {
@@ -42,6 +45,56 @@ TEST_F(Sql, SendsInTheApplicationsOwnTransaction) {
   store_->run(Tend{"jobs"});
   application.run("INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'five')");
   EXPECT_EQ(store_->claim().claim->first, 3U);
+}
+
+vtx_sqlite_frame_t frame(std::string_view text) { return {text.data(), text.size()}; }
+
+TEST_F(Sql, SendsByFunctionOnTheApplicationsConnection) {
+  Foreign application(path_);
+  sqlite3* connection = application.raw();
+  const std::array one{frame("one")};
+  const std::array three{frame("a"), frame(""), frame("c")};
+  application.run("BEGIN");
+  EXPECT_EQ(vtx_sqlite_send(connection, "jobs", one.data(), one.size(), nullptr), 0);
+  application.run("ROLLBACK; BEGIN");
+  EXPECT_EQ(vtx_sqlite_send(connection, "jobs", three.data(), three.size(), "Colour: red\n"), 0);
+  application.run("COMMIT");
+  EXPECT_EQ(vtx_sqlite_send(connection, "jobs", one.data(), one.size(), nullptr), 0);
+  const auto got = store_->claim();
+  ASSERT_EQ(got.messages.size(), 2U);
+  EXPECT_EQ(got.messages[0].frames, 3U);
+  EXPECT_EQ(got.messages[0].properties, "Colour: red\n");
+  EXPECT_EQ(bodies(got)[0], std::string("\0\0\0\1a\0\0\0\0\0\0\0\1c", 14));
+  EXPECT_EQ(bodies(got)[1], "one");
+}
+
+TEST_F(Sql, RefusesByFunctionWhatItCannotSend) {
+  Foreign application(path_);
+  sqlite3* connection = application.raw();
+  const std::array one{frame("one")};
+  const auto error = [&](const char* queue, const vtx_sqlite_frame_t* frames, std::size_t count,
+                         const char* properties) {
+    errno = 0;
+    return vtx_sqlite_send(connection, queue, frames, count, properties) == -1 ? errno : 0;
+  };
+  application.run("BEGIN; INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'kept')");
+  EXPECT_EQ(error("nosuch", one.data(), 1, nullptr), ENOENT);
+  EXPECT_EQ(error("jobs.dead", one.data(), 1, nullptr), EINVAL);
+  EXPECT_EQ(error("jobs", one.data(), 0, nullptr), EINVAL);
+  EXPECT_EQ(error("jobs", one.data(), 1, "no colon\n"), EINVAL);
+  EXPECT_EQ(error("jobs", one.data(), 1, "No: line feed"), EINVAL);
+  EXPECT_EQ(error(nullptr, one.data(), 1, nullptr), EINVAL);
+  sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, 1000);
+  const std::string large(2000, 'x');
+  const std::array too_large{frame(large)};
+  EXPECT_EQ(error("jobs", too_large.data(), 1, nullptr), EMSGSIZE);
+  sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, 1'000'000'000);
+  application.run("COMMIT");
+  EXPECT_EQ(bodies(store_->claim()), std::vector<std::string>{"kept"}) << "a refusal leaves the transaction as it was";
+  Foreign elsewhere(directory_ + "/other.db");
+  errno = 0;
+  EXPECT_EQ(vtx_sqlite_send(elsewhere.raw(), "jobs", one.data(), 1, nullptr), -1);
+  EXPECT_EQ(errno, EPROTO);
 }
 
 TEST_F(Sql, WakesAWaitingReader) {

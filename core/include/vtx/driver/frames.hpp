@@ -14,22 +14,24 @@
 #include <vector>
 
 #include "vtx/driver/operations.hpp"
+#include "vtx/export.h"
 
 namespace vtx {
 
 using Frame = std::span<const std::byte>;
 
 /// Bytes of the body that holds `frames`; nullopt when there is none, or when one of several has 4 GiB or more.
-std::optional<std::size_t> body_size(std::span<const Frame> frames);
+VTX_EXPORT std::optional<std::size_t> body_size(std::span<const Frame> frames);
 
 /// Writes the body into `out`, which has exactly body_size() bytes.
-void encode_frames(std::span<const Frame> frames, std::span<std::byte> out);
+VTX_EXPORT void encode_frames(std::span<const Frame> frames, std::span<std::byte> out);
 
 /// Splits a body into its `count` frames: slices of `body`, empty ones included. False, with `out` empty, when the body is
 /// damaged: a length that leads beyond the end, or another number of frames. Never reads outside of `body`.
-[[nodiscard]] bool decode_frames(std::span<const std::byte> body, driver::u32 count, std::vector<Frame>& out);
+[[nodiscard]] VTX_EXPORT bool decode_frames(std::span<const std::byte> body, driver::u32 count,
+                                            std::vector<Frame>& out);
 
 /// The first frame of a body of `count` frames; empty when the body is damaged.
-Frame first_frame(std::span<const std::byte> body, driver::u32 count);
+VTX_EXPORT Frame first_frame(std::span<const std::byte> body, driver::u32 count);
 
 }  // namespace vtx
