@@ -98,7 +98,10 @@ void Ledger::apply(const driver::OpenGroup& open, Completion& out) {
 }
 
 /// A group begins in each of its streams by itself; one that comes later it reads from its beginning.
+/// The stream that plain SQL sends to is there as soon as somebody would receive from it.
 Id Ledger::make_group(const driver::OpenGroup& open, const driver::Start& start, const Completion& out) {
+  const driver::OpenStream first{open.queue, open.kind, open.peer, 0};
+  if (find_stream(first) == 0) make_stream(first);
   database_.run("INSERT INTO vtx_group (queue, kind, peer, name, filter, max_deliveries) VALUES (?, ?, ?, ?, ?, ?)",
                 open.queue, open.kind, open.peer, open.name, std::span(out.filter), out.max_deliveries);
   const auto group = static_cast<Id>(database_.last_id());

@@ -97,6 +97,16 @@ TEST_F(Sql, RefusesByFunctionWhatItCannotSend) {
   EXPECT_EQ(errno, EPROTO);
 }
 
+TEST_F(Sql, SendsToAQueueThatOnlyAReceiverHasOpened) {
+  Driven receiver(path_);
+  receiver.open();
+  const Id queue = receiver.run(OpenQueue{"fresh", {}, {}, {"consumed", ""}}).id;
+  receiver.run(OpenGroup{queue, "main", "", "default", "oldest", {}, {}});
+  Foreign(path_).run("INSERT INTO vtx_send (queue, body) VALUES ('fresh', 'one')");
+  receiver.declare("fresh");
+  EXPECT_EQ(bodies(receiver.claim()), std::vector<std::string>{"one"});
+}
+
 TEST_F(Sql, WakesAWaitingReader) {
   Foreign application(path_);
   for (Seq next = 1; next <= 3; ++next) {
