@@ -145,6 +145,43 @@ TEST_P(LinkContract, SubscriptionsChangeOnTheWay) {
   }));
 }
 
+TEST_P(LinkContract, SubscribesWhileThePipeIsFull) {
+  for (const std::string options : {"from=oldest", "subscription=s&from=oldest&ack=manual"}) {
+    Subscriber sub(world(), {"a"});
+    sub.set(ZMQ_RCVHWM, 4).connect(at(options));
+    Frames sent = count_up(1, 60);
+    for (std::string& text : sent) text = "a" + text;
+    publish(sent);
+    ASSERT_TRUE(wait_until([&] { return sub.stats().delivered >= 4; }));
+    sub.subscribe("b");
+    for (int i = 1; i <= 30; ++i) EXPECT_EQ(sub.receive(), "a" + std::to_string(i)) << options;
+    publish({"b1", "b2"});
+    for (int i = 31; i <= 60; ++i) EXPECT_EQ(sub.receive(), "a" + std::to_string(i)) << options;
+    EXPECT_EQ(sub.receive(2), (Frames{"b1", "b2"})) << options;
+    sub.close();
+    place_ = GetParam().make();
+  }
+}
+
+TEST_P(LinkContract, ThousandsOfSubscriptionsAreAllHeard) {
+  Subscriber sub(world(), {});
+  for (int i = 1; i <= 3000; ++i) sub.subscribe("topic " + std::to_string(i) + ".");
+  sub.connect(at());
+  publish({"topic 1.", "topic 2999.", "topic 3000."});
+  EXPECT_EQ(sub.receive(3), (Frames{"topic 1.", "topic 2999.", "topic 3000."}));
+}
+
+TEST_P(LinkContract, WhatADurableSubscriptionPassesOverCostsFewClaims) {
+  Subscriber sub(world(), {"b"});
+  sub.connect(at("subscription=s"));
+  Frames texts = count_up(1, 5000);
+  texts.push_back("b");
+  publish(texts, "durability=async");
+  EXPECT_EQ(sub.receive(), "b");
+  EXPECT_LT(sub.stats().claims, 100U);
+  EXPECT_TRUE(drained("s"));
+}
+
 TEST_P(LinkContract, AnXsubSubscribesByMessage) {
   publish({"a", "b"});
   Socket xsub(world(), ZMQ_XSUB);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // Contract of links: properties=on, the last frame of every message both ways, and settling by the id that stands in it.
+#include <map>
 #include <thread>
 
 #include "contract/link_contract.hpp"
@@ -116,6 +117,35 @@ TEST_P(LinkContract, SettlesByDeliveryId) {
     EXPECT_EQ(vtx_ack_id(world().vtx(), pull.get(), gone), -1) << gone;
     EXPECT_EQ(errno, ENOENT) << gone << ": " << vtx_last_error();
   }
+}
+
+TEST_P(LinkContract, SettlesByDeliveryIdWhatAckNextHasNotYet) {
+  put({"a", "b"});
+  Socket pull(world(), ZMQ_PULL);
+  pull.connect(at("ack=next&properties=on"));
+  const auto a = pull.receive_frames();  // copied and let go
+  ASSERT_TRUE(a);
+  EXPECT_EQ(vtx_nack_id(world().vtx(), pull.get(), value_of(*a, "Delivery-Id").c_str(), 0), 0) << vtx_last_error();
+  std::map<std::string, std::string> deliveries;
+  for (int i = 0; i < 2; ++i) {
+    const auto message = pull.receive_frames();
+    ASSERT_TRUE(message);
+    deliveries[message->front()] = value_of(*message, "Deliveries");
+    EXPECT_EQ(vtx_ack_id(world().vtx(), pull.get(), value_of(*message, "Delivery-Id").c_str()), 0) << vtx_last_error();
+  }
+  EXPECT_EQ(deliveries, (std::map<std::string, std::string>{{"a", "2"}, {"b", "1"}}));
+  EXPECT_TRUE(drained());
+}
+
+TEST_P(LinkContract, AMessageGivenUpWhileItWaitsForRoomIsNotHandedOver) {
+  put({"1", "2", "3"});
+  Socket pull(world(), ZMQ_PULL);
+  EventLog events(world(), pull);
+  pull.set(ZMQ_RCVHWM, 1).connect(at("ack=manual&prefetch=10&hold=100ms&properties=on"));
+  ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_HOLD_EXCEEDED));
+  Socket other(world(), ZMQ_PULL);
+  other.connect(at("ack=manual&prefetch=10"));
+  for (int i = 0; i < 4; ++i) (void)pull.receive_frames(Ms{50});
 }
 
 TEST_P(LinkContract, TheFirstLiveMessageSaysSo) {

@@ -69,6 +69,7 @@ Completion MemoryDatabase::run(const Tend& tend) {
   const QueueRow* queue = find_queue(tend.queue);
   if (!queue) return refuse(Code::not_found, "There is no queue '" + tend.queue + "'.");
   Completion answer;
+  answer.declared = queue->declared;
   const auto retention = driver::parse_retention(queue->declared.retain);
   if (!retention || retention->kind == Retention::Kind::forever) return answer;
   const bool spares_groups = retention->kind == Retention::Kind::consumed;

@@ -11,7 +11,7 @@ Counterpart::Counterpart(void* socket, std::string address) : socket_(socket), a
 
 Counterpart::~Counterpart() { zmq_close(socket_); }
 
-Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int type) {
+Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int type, bool takes_subscriptions) {
   void* socket = zmq_socket(zmq_context, type);
   if (socket == nullptr) {
     const int error = errno;
@@ -21,20 +21,21 @@ Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int 
                 error);
   }
   std::unique_ptr<Counterpart> counterpart(new Counterpart(socket, unique_inproc("link")));
-  // inproc adds both sides' marks: with 1 here the application's own mark decides. Nothing of ours may linger.
+  // inproc adds both sides' marks: with 1 here the application's own mark decides. Of subscriptions none may be cut off. Nothing of ours
+  // may linger.
   const int one = 1;
   const int none = 0;
   if (type == ZMQ_XPUB) {
     // It must block where it would drop.
     if (zmq_setsockopt(socket, ZMQ_XPUB_NODROP, &one, sizeof one) != 0)
       return fail(Code::internal, std::string("cannot set up the link's inproc socket: ") + zmq_strerror(errno), errno);
-    auto sentinel = create(zmq_context, ZMQ_DEALER);
+    auto sentinel = create(zmq_context, ZMQ_DEALER, true);
     if (!sentinel) return sentinel;
     counterpart->sentinel_ = std::move(*sentinel);
   }
   std::size_t size = sizeof counterpart->fd_;
   if (zmq_setsockopt(socket, ZMQ_SNDHWM, &one, sizeof one) != 0 ||
-      zmq_setsockopt(socket, ZMQ_RCVHWM, &one, sizeof one) != 0 ||
+      zmq_setsockopt(socket, ZMQ_RCVHWM, takes_subscriptions ? &none : &one, sizeof one) != 0 ||
       zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none) != 0 ||
       zmq_bind(socket, counterpart->address_.c_str()) != 0 ||
       zmq_getsockopt(socket, ZMQ_FD, &counterpart->fd_, &size) != 0) {

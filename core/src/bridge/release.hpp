@@ -48,6 +48,7 @@ struct Slot {
   Batch* batch = nullptr;
   std::uint32_t index = 0;                    ///< in batch->messages
   bool lent = false;                          ///< driver thread only
+  bool passed_over = false;                   ///< driver thread only: unread because no subscription matches
   std::atomic<std::uint32_t> frames_out = 0;  ///< frames lent and not released; top bit: one of them was unread
   std::atomic<std::uint32_t> state = 0;       ///< Outcome | delay_ms << kOutcomeBits
 

@@ -9,11 +9,11 @@
 #include <new>
 
 #include "bridge/reaper.hpp"
-#include "vtx/driver/frames.hpp"
 #include "codec/properties.hpp"
 #include "store/consumer.hpp"
 #include "store/reader.hpp"
 #include "store/tender.hpp"
+#include "vtx/driver/frames.hpp"
 #include "vtx/driver/options.hpp"
 #include "vtx/vtx.h"
 
@@ -184,7 +184,7 @@ void Link::attach(std::unique_ptr<Counterpart> counterpart) {
 
 bool Link::pump() {
   bool moved = false;
-  if (gate_ && gate_->probed.exchange(false)) give_back();
+  if (gate_ && gate_->probed.exchange(false)) on_probed();
   if (counterpart_) {
     if (receiver_) moved |= deliver();
     if (producer_) moved |= take();
@@ -212,6 +212,8 @@ bool Link::deliver() {
 }
 
 bool Link::send_next() {
+  // While it waited, its claim was given up: by `hold`, or to a take-over. It is another's now.
+  if (pending_ != nullptr && pending_->batch->owner == nullptr) return_pending();
   Slot* slot = pending_;
   if (slot == nullptr) {
     slot = receiver_->front();
@@ -228,7 +230,26 @@ bool Link::send_next() {
 }
 
 bool Link::hand_over(Slot& slot) {
+  // The application may let go of it, and its claim be closed, before the last frame is on its way.
+  Batch& batch = *slot.batch;
+  batch.ref();
+  const bool sent = send_frames(slot);
+  // An XPUB passed it over. Either news of the subscriptions is waiting for us, whose bell has rung already, or they are what we know, and then
+  // the message is no subscriber's: its filter saw another first frame than ours did, in a damaged body.
+  if (sent && counterpart_->has_sentinel() && slot.outcome() == Outcome::unread) {
+    counterpart_->refresh();
+    if (counterpart_->readable())
+      look_ = true;
+    else
+      slot.passed_over = true;
+  }
+  batch.unref();
+  return sent;
+}
+
+bool Link::send_frames(Slot& slot) {
   const bool with_properties = request_.endpoint.options.properties;
+  const std::string properties = with_properties ? properties_of(slot) : std::string();
   const bool several = parts_.size() > 1 || with_properties;
   gate_->sending = true;  // an XPUB lets go of what its socket has ceased to subscribe to
   auto sent = counterpart_->send(&pending_frame_, several);
@@ -239,7 +260,7 @@ bool Link::hand_over(Slot& slot) {
   if (sent != Counterpart::Io::done) {
     gate_->sending = false;
     pipe_full_ = true;
-    look_ = !counterpart_->has_sentinel() || !counterpart_->writable();
+    look_ = !counterpart_->has_sentinel() || !counterpart_->writable() || counterpart_->readable();
     return false;
   }
   pending_ = nullptr;
@@ -250,15 +271,12 @@ bool Link::hand_over(Slot& slot) {
     const bool more = i + 1 < parts_.size() || with_properties;
     if (counterpart_->send(&frame, more) != Counterpart::Io::done) zmq_msg_close(&frame);
   }
-  if (with_properties) send_properties(slot);
+  if (with_properties) send_properties(properties);
   gate_->sending = false;
-  // It was passed over: the news that the socket wants it no more is waiting for us, and libzmq's bell has rung already.
-  if (counterpart_->has_sentinel() && slot.outcome() != Outcome::held) look_ = true;
   return true;
 }
 
-/// A frame of its own, which settles nothing: the message is let go with the frames that were stored.
-void Link::send_properties(const Slot& slot) {
+std::string Link::properties_of(const Slot& slot) const {
   const Message& message = slot.batch->messages()[slot.index];
   std::string text;
   if (const Id claim = receiver_->claim_of(slot); claim != 0)
@@ -268,6 +286,11 @@ void Link::send_properties(const Slot& slot) {
   add_property(text, "Sent-Time", rfc3339(message.stored));
   text += message.properties;
   if (text.back() != '\n') text += '\n';
+  return text;
+}
+
+/// A frame of its own, which settles nothing: the message is let go with the frames that were stored.
+void Link::send_properties(const std::string& text) {
   zmq_msg_t frame;
   if (zmq_msg_init_size(&frame, text.size()) != 0) throw std::bad_alloc();
   std::ranges::copy(text, static_cast<char*>(zmq_msg_data(&frame)));
@@ -341,12 +364,12 @@ bool Link::take() {
 void Link::take_subscriptions() {
   bool changed = false;
   bool more = false;
-  bool inside = false;  // further frames are an XSUB's own messages upstream, for which a store has no use
   zmq_msg_t frame;
   zmq_msg_init(&frame);
   while (counterpart_->receive(&frame, &more) == Counterpart::Io::done) {
     const std::string_view text(static_cast<const char*>(zmq_msg_data(&frame)), zmq_msg_size(&frame));
-    if (!std::exchange(inside, more) && !more && !text.empty() && (text[0] == 0 || text[0] == 1)) {
+    // All else are an XSUB's own messages upstream, for which a store has no use.
+    if (!more && !text.empty() && (text[0] == 0 || text[0] == 1)) {
       text[0] == 1 ? filter_.subscribe(text.substr(1)) : filter_.unsubscribe(text.substr(1));
       changed = true;
     }
@@ -450,12 +473,25 @@ void Link::begin_close(int linger_ms) {
 void Link::notice_close() {
   begin_close(linger_ms_);
   if (!receiver_) return;
-  // What was unread is with the reaper; a probe that follows it there tells when it has been let go.
+  // A sentinel may know that the socket goes before the pipe does: the first probe waits for that, the second for what follows from it.
+  probes_ = counterpart_->has_sentinel() ? 2 : 1;
+  probe();
+}
+
+/// What was unread is with the reaper; a probe that follows it there tells when it has been let go.
+void Link::probe() {
+  --probes_;
   const bool sent = gate_->lent.load() > 0 && probe_reaper(home_.zmq_context, [gate = gate_] {
                       gate->probed.store(true);
                       gate->queue->nudge();
                     });
   if (!sent) give_back();
+}
+
+void Link::on_probed() {
+  if (probes_ <= 0) return give_back();
+  if (counterpart_) counterpart_->refresh();
+  probe();
 }
 
 void Link::on_disconnected() {

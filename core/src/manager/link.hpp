@@ -120,7 +120,9 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool hand_over(Slot& slot);
   void split(Slot& slot);
   void decide_releases();
-  void send_properties(const Slot& slot);
+  bool send_frames(Slot& slot);
+  std::string properties_of(const Slot& slot) const;
+  void send_properties(const std::string& text);
   void return_pending();
   void close_counterpart();
   bool take();
@@ -129,6 +131,8 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool fullness_is_over() const;
   void take_subscriptions();
   void notice_close();
+  void probe();
+  void on_probed();
   void on_context_terminated();
   void answer_flushes();
   bool finish();
@@ -152,6 +156,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool pipe_full_ = false;   ///< wait for the descriptor before sending again
   bool pipe_empty_ = false;  ///< everything in the pipe has been taken
   bool pipe_gone_ = false;   ///< the application's end is gone, or the context
+  int probes_ = 0;           ///< of the reaper, still to be sent
   bool detached_ = false;    ///< an empty pipe is the end
   int linger_ms_ = -1;
   Timers::Token linger_ = 0;

@@ -36,6 +36,7 @@ Consumer::~Consumer() {
   engine_.reactor().timers.cancel(hold_timer_);
   engine_.reactor().timers.cancel(settle_again_);
   engine_.reactor().timers.cancel(stall_);
+  engine_.reactor().timers.cancel(filter_again_);
 }
 
 void Consumer::open(Id queue, Opened opened) {
@@ -66,17 +67,20 @@ void Consumer::set_filter(const Filter& filter) {
   feed_.on_changed();
   if (!filter_.empty()) return;
   // Nobody has subscribed to it, so it is not this consumer's to pass over.
-  for (auto& [id, held] : claims_) give_back_unsent(held);
-  queue_.clear();
+  give_back_unsent();
 }
 
 /// Keeps the filter with the cursor, for people to see. An empty one says only that nobody has subscribed yet.
 bool Consumer::keep_filter() {
-  if (!filter_is_new_ || filter_.empty() || group_ == 0 || !engine_.live() || closing_) return false;
+  if (!filter_is_new_ || filter_again_ != 0 || filter_.empty() || group_ == 0 || !engine_.live() || closing_)
+    return false;
   filter_is_new_ = false;
   OpenGroup open{queue_id_, "main", {}, wanted_.name, wanted_.from, filter_.encode(), {}, 10};
   engine_.submit(std::move(open), [self = shared_from_this(), this](Completion& answer) {
-    if (!answer.status.ok()) filter_is_new_ = true;
+    if (answer.status.ok() || dropped_) return;
+    filter_is_new_ = true;
+    filter_again_ =
+        engine_.reactor().timers.at(engine_.reactor().clock.now() + kAfterTrouble, [this] { filter_again_ = 0; });
   });
   return true;
 }
@@ -86,13 +90,7 @@ void Consumer::close() {
   closing_ = true;
   if (joined_) feed_.leave(this);
   engine_.reactor().timers.cancel(stall_);
-  for (auto entry = claims_.begin(); entry != claims_.end();) {
-    Leased& held = (entry++)->second;
-    give_back_unsent(held);
-    // With ack=none it may have been recorded long ago, and waited only to be handed over.
-    if (options_.ack == Ack::none && held.ready && held.undone == 0 && held.marked == 0) forget(held);
-  }
-  queue_.clear();
+  give_back_unsent();
   // Together with what was not handed over, so that both come again in order. A release that is only heard of later finds closing_ set.
   if (unconfirmed_ != nullptr) give_back_unconfirmed(*std::exchange(unconfirmed_, nullptr));
   leave_when_empty();
@@ -139,7 +137,7 @@ u32 Consumer::room() const {
   const bool only_unconfirmed = unconfirmed_ != nullptr && in_hand_ + unsent_ == 0 && gate_->lent.load() == 0;
   if (!only_unconfirmed && gate_->pinned_bytes.load(std::memory_order_relaxed) >= options_.prefetch_bytes) return 0;
   const u64 have = in_hand_ + unsent_;
-  const u32 window = window_.size();
+  const u32 window = std::max(window_.size(), std::min(scan_, options_.prefetch));
   // Asked for in halves, so that a claim is worth its cost and the application does not wait for it.
   return (have > window / 2 && !stalled_) || have >= window ? 0 : std::min(window - static_cast<u32>(have), kMaxBatch);
 }
@@ -212,6 +210,16 @@ void Consumer::dead_letter(Leased& held) {
   }
 }
 
+void Consumer::give_back_unsent() {
+  for (auto entry = claims_.begin(); entry != claims_.end();) {
+    Leased& held = (entry++)->second;
+    give_back_unsent(held);
+    // With ack=none it may have been recorded long ago, and waited only to be handed over.
+    if (options_.ack == Ack::none && held.ready && held.undone == 0 && held.marked == 0) forget(held);
+  }
+  queue_.clear();
+}
+
 void Consumer::give_back_unsent(Leased& held) {
   if (held.batch == nullptr) return;
   for (; held.next < held.batch->messages().size(); ++held.next) {
@@ -237,6 +245,8 @@ Slot* Consumer::front() {
       continue;
     }
     queue_.pop_front();
+    // What is passed over needs no pace of the application's: the next claim may hold twice as many.
+    scan_ = held.delivered ? 1 : std::min(scan_ * 2, kMaxBatch);
     if (options_.ack == Ack::none) forget(held);
   }
   return nullptr;
@@ -272,6 +282,7 @@ void Consumer::pop() {
   if (in_hand_ == 0) window_.on_begin(engine_.reactor().clock.now());
   ++in_hand_;
   ++held.lent;
+  held.delivered = true;
   --unsent_;
   ++stats_.delivered;
   if (held.claim.delivery > 1) ++stats_.redelivered;
@@ -311,6 +322,18 @@ bool Consumer::decide(Id claim, Seq seq, Outcome outcome, std::uint32_t delay_ms
   const auto message = std::ranges::lower_bound(messages, seq, {}, &Message::seq);
   if (message == messages.end() || message->seq != seq) return false;
   Slot& slot = found->second.batch->slot(static_cast<std::size_t>(message - messages.begin()));
+  if (&slot == unconfirmed_) {
+    unconfirmed_ = nullptr;
+    if (outcome == Outcome::acked) {
+      confirm(&slot);
+    } else {
+      ++stats_.nacked;
+      Leased& held = found->second;
+      if (std::exchange(held.resting, false)) feed_.on_rest_ended(held.claim.delivery > 1);
+      nack(held, offset(held, slot.index), Ms(delay_ms), "nacked");
+    }
+    return true;
+  }
   if (!slot.lent || !slot.decide(outcome, delay_ms)) return false;
   slot.batch->ref();
   on_decided(&slot);
@@ -349,6 +372,11 @@ void Consumer::decide(Leased& held, Slot& slot) {
       nack(held, at, slot.delay(), "nacked");
       break;
     case Outcome::unread:
+      if (slot.passed_over) {
+        ++stats_.filtered;
+        mark(held, at, Verdict::filtered, {}, {});
+        break;
+      }
       ++stats_.returned;
       mark(held, at, Verdict::unseen, {}, {});
       break;

@@ -70,6 +70,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
     driver::u32 marked = 0;             ///< newly done since the latest submission
     bool ready = true;                  ///< false: ack=none, and not yet recorded
     bool in_doubt = false;              ///< a settlement's answer was lost with the session
+    bool delivered = false;             ///< any of it was handed over
     bool resting = false;               ///< only its unconfirmed message is left (ack=next)
   };
   struct Sent {
@@ -99,6 +100,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   bool settle();
   bool reclaim(Leased& held, std::size_t index);
   void nack(Leased& held, driver::u32 offset, driver::Ms delay, const char* reason);
+  void give_back_unsent();
   void give_back_unsent(Leased& held);
   void dead_letter(Leased& held);
   void forget(Leased& held);
@@ -131,6 +133,8 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   driver::Id queue_id_ = 0;
   Filter filter_;
   bool filter_is_new_ = false;  ///< not yet kept with the cursor
+  Timers::Token filter_again_ = 0;
+  driver::u32 scan_ = 1;  ///< messages to claim while none of them is wanted
   bool caught_up_ = false;
   driver::Seq first_live_ = 0;  ///< the first one after that
   driver::Seq newest_ = 0;      ///< once a claim reached the head of its stream: the message that was it

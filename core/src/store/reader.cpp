@@ -40,7 +40,7 @@ void Reader::open(Id queue, Opened opened) {
                    stream_ = answer.id;
                    if (placed_) {
                      // Another database under the same name may be shorter: what it gets from now on is new.
-                     next_ = std::min(next_, answer.head + 1);
+                     if (stats_.delivered + stats_.filtered > 0) next_ = std::min(next_, answer.head + 1);
                      on_changed();
                      return opened(answer.status);
                    }

@@ -36,7 +36,7 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
   bool work() override;
   void describe(const Slot& slot, std::string& properties) const override;
   bool decide(driver::Id, driver::Seq, Outcome, std::uint32_t) override { return false; }
-  driver::Seq position() const override { return next_ - unsent_; }
+  driver::Seq position() const override { return next_ > unsent_ ? next_ - unsent_ : 1; }
   std::uint64_t in_hand() const override { return in_hand_; }
 
   /// Messages may have been appended to the queue.

@@ -33,7 +33,7 @@ void Tender::settled(const std::string& name, u64 count) {
 
 void Tender::stored(const std::string& name) {
   Queue& queue = queues_[name];
-  if (trims(queue.retention)) tend_within(name, queue, kQuiet);
+  tend_within(name, queue, trims(queue.retention) ? kQuiet : kMostLate);
 }
 
 void Tender::stop() {
@@ -67,6 +67,9 @@ void Tender::on_tended(const std::string& name, const Completion& answer) {
   if (found == queues_.end()) return;
   Queue& queue = found->second;
   queue.running = false;
+  // Another may have declared it anew.
+  if (const auto retention = parse_retention(answer.declared.retain); answer.status.ok() && retention)
+    queue.retention = *retention;
   if (!answer.status.ok()) {
     if (trims(queue.retention)) tend_within(name, queue, kMostLate);
   } else if (answer.more) {

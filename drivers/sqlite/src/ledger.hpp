@@ -108,7 +108,7 @@ class Ledger {
   static OpenClaim read_claim(const Rows& rows);
   bool settle(const driver::Settle& settle);
   bool act_on_new(OpenClaim& claim, const driver::Settle& settle);
-  void settle_one(const OpenClaim& claim, u32 offset, const driver::Odd* odd);
+  const char* settle_one(const OpenClaim& claim, Seq seq, const driver::Odd* odd);
   void retry(const OpenClaim& claim, Range range, u32 delivered, Ms delay, const std::string& reason);
   void count(Id queue, Id group, const char* what, u64 n = 1);
   Id queue_of_group(Id group);

@@ -23,6 +23,7 @@ void Ledger::apply(const driver::Tend& tend, Completion& out) {
     auto rows = database_.query("SELECT id, retain FROM vtx_queue WHERE name = ?", tend.queue);
     if (rows.next()) {
       queue = rows.number(0);
+      out.declared.retain = rows.text(1);
       // A word that this library does not know takes nothing away.
       retention = driver::parse_retention(rows.text(1)).value_or(driver::Retention{Kind::forever, {}, 0});
     }

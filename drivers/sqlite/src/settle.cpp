@@ -2,6 +2,7 @@
 //
 // Settlements, and the ways back into a group's retry: nacks, messages given back, holders that died.
 #include <algorithm>
+#include <map>
 
 #include "ledger.hpp"
 
@@ -58,6 +59,7 @@ bool Ledger::act_on_new(OpenClaim& claim, const driver::Settle& settle) {
   auto next_odd = odd.cbegin();
   bool all = true;
   const bool dead = stream_info(claim.stream) && stream_info(claim.stream)->dead;
+  std::map<const char*, u64> tally;
   const Odd* run = nullptr;  // neighbours that go back alike become one retry
   Range range{0, 0};
   const auto end_run = [&] {
@@ -80,7 +82,8 @@ bool Ledger::act_on_new(OpenClaim& claim, const driver::Settle& settle) {
     const bool back = goes_back(ending) || (ending && ending->verdict == Verdict::dead && dead &&
                                             stream_info(claim.stream)->queue == queue_of_group(claim.group));
     if (!back) {
-      if (ending || dead) settle_one(claim, offset, ending);
+      const char* what = settle_one(claim, claim.first + offset, ending);
+      if (what) ++tally[what];
       continue;
     }
     if (run && (seq != range.last + 1 || !same_ending(*run, *ending))) end_run();
@@ -89,17 +92,19 @@ bool Ledger::act_on_new(OpenClaim& claim, const driver::Settle& settle) {
     range.last = seq;
   }
   end_run();
+  for (const auto& [what, n] : tally) count(queue_of_group(claim.group), claim.group, what, n);
   return all;
 }
 
-void Ledger::settle_one(const OpenClaim& claim, u32 offset, const Odd* odd) {
-  const Seq seq = claim.first + offset;
+/// Answers under which word it is to be counted; null for what was plainly acknowledged.
+const char* Ledger::settle_one(const OpenClaim& claim, Seq seq, const Odd* odd) {
+  const char* what = nullptr;
   if (odd) {
-    const char* what = odd->verdict == Verdict::expired ? "expired" : "filtered";
+    what = odd->verdict == Verdict::expired ? "expired" : "filtered";
     if (odd->verdict == Verdict::dead) what = bury(claim, seq, odd->reason) ? "dead_lettered" : "trimmed";
-    count(queue_of_group(claim.group), claim.group, what);
   }
-  if (stream_info(claim.stream)->dead) remove_one(claim.stream, seq);
+  if (const StreamInfo* stream = stream_info(claim.stream); stream && stream->dead) remove_one(claim.stream, seq);
+  return what;
 }
 
 /// What comes again at once has no due time: it goes first, in the order of the stream however it came back, and a clock that is set

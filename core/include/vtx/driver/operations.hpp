@@ -151,7 +151,8 @@ struct ClaimNext {
 /// Where in a stream to begin. Answers first, head, tail.
 struct Locate {
   Id stream = 0;
-  std::string from;  ///< oldest, now (after the newest), seq:N, time:RFC 3339, -AGE ("-15m": so long ago); by the store's clock
+  std::string
+      from;  ///< oldest, now (after the newest), seq:N, time:RFC 3339, -AGE ("-15m": so long ago); by the store's clock
 };
 
 /// Reads without leasing. Answers messages, head, tail.
@@ -174,7 +175,8 @@ struct TakeOver {
   u64 seen = 0;
 };
 
-/// Background work on one queue: retire what retention lets go, fire delayed, sequence intake. Bounded; answers more when some is left.
+/// Background work on one queue: retire what retention lets go, fire delayed, sequence intake. Bounded; answers declared, and more when some is
+/// left.
 struct Tend {
   std::string queue;
 };
@@ -219,10 +221,10 @@ struct HolderBeat {
 
 struct GroupStats {
   std::string name;
-  u64 depth = 0;     ///< messages not yet settled by this group
-  u64 claimed = 0;   ///< of these, leased to a consumer now
-  u64 retrying = 0;  ///< of these, waiting for redelivery
-  u64 trimmed = 0;   ///< retired by age, count or size before the group had settled them
+  u64 depth = 0;       ///< messages not yet settled by this group
+  u64 claimed = 0;     ///< of these, leased to a consumer now
+  u64 retrying = 0;    ///< of these, waiting for redelivery
+  u64 trimmed = 0;     ///< retired by age, count or size before the group had settled them
   std::string filter;  ///< as OpenGroup::filter; empty none
 };
 
@@ -279,7 +281,7 @@ struct Completion {
   std::vector<HolderBeat> holders;  ///< Beat
   u32 max_deliveries = 0;           ///< OpenGroup
   std::string filter;               ///< OpenGroup
-  Declaration declared;             ///< OpenQueue
+  Declaration declared;             ///< OpenQueue, Tend
   std::string changed;              ///< Event::changed
   std::vector<QueueStats> queues;   ///< Inspect
   std::vector<Finding> findings;    ///< Check
