@@ -143,7 +143,10 @@ void* vtx_socket(vtx_t* vtx, int type) {
   void* socket = nullptr;
   (void)guarded(vtx, [&](vtx::Manager& manager) {
     socket = zmq_socket(manager.context(), type);
-    if (socket != nullptr) return Status();
+    if (socket != nullptr) {
+      manager.begin(socket);
+      return Status();
+    }
     const int error = errno;
     return Status(Code::native, std::string("cannot make a socket: ") + zmq_strerror(error), error);
   });
@@ -223,7 +226,7 @@ int vtx_nack_id(vtx_t* vtx, void* socket, const char* delivery_id, int delay_ms)
 int vtx_monitor(vtx_t* vtx, void* socket, const char* address, int events) {
   if (socket == nullptr) return bad_argument("the socket is NULL");
   return guarded(vtx, [&](vtx::Manager& manager) {
-    Status status = manager.monitors().set(socket, address, events);
+    Status status = manager.monitor(socket, address, events);
     if (status.code() == Code::busy) return Status(Code::native, status.text(), EADDRINUSE);
     return status;
   });

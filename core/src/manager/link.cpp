@@ -78,11 +78,11 @@ void Link::add_stats(vtx_stats_t& stats) const {
 }
 
 void Link::monitor(int event, int value) {
-  home_.monitors.emit(request_.socket, event, value, request_.endpoint.address.text);
+  home_.monitors.emit(request_.socket_id, event, value, request_.endpoint.address.text);
 }
 
 void Link::on_link_event(int code, const std::string& sentence) {
-  home_.monitors.emit(request_.socket, VTX_EVENT, code, request_.endpoint.address.text, sentence);
+  home_.monitors.emit(request_.socket_id, VTX_EVENT, code, request_.endpoint.address.text, sentence);
 }
 
 // --- opening ---------------------------------------------------------------------------------------------------------

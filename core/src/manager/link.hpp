@@ -29,7 +29,8 @@ namespace vtx {
 /// What an application thread hands over to make a link.
 struct LinkRequest {
   std::uint64_t id = 0;    ///< of the link, in this process
-  void* socket = nullptr;  ///< identifies the application's socket; never used from a driver thread
+  void* socket = nullptr;  ///< the application's; never used from a driver thread
+  SocketId socket_id = 0;
   const Pattern* pattern = nullptr;
   LinkEndpoint endpoint;
   bool bind = false;

@@ -201,7 +201,8 @@ Status Manager::link(void* socket, const char* endpoint, bool bind) {
     const std::lock_guard lock(mutex_);
     id = ++last_id_;
     request->id = id;
-    records_[id] = {socket, endpoint, {}, (*scheme)->instance.get()};
+    request->socket_id = id_of(socket);
+    records_[id] = {request->socket_id, endpoint, {}, (*scheme)->instance.get()};
   }
   const auto addresses = (*scheme)->instance->open(id, std::move(*request));
   const std::lock_guard lock(mutex_);
@@ -217,8 +218,10 @@ std::vector<std::pair<Instance::LinkId, Manager::Record>> Manager::records_of(vo
                                                                               const char* endpoint) const {
   std::vector<std::pair<Instance::LinkId, Record>> found;
   const std::lock_guard lock(mutex_);
+  const auto known = sockets_.find(socket);
+  if (known == sockets_.end()) return found;
   for (const auto& [id, record] : records_) {
-    if (record.socket == socket && !record.unlinked && (endpoint == nullptr || record.endpoint == endpoint))
+    if (record.socket == known->second && !record.unlinked && (endpoint == nullptr || record.endpoint == endpoint))
       found.emplace_back(id, record);
   }
   return found;
@@ -233,7 +236,9 @@ void Manager::on_ended(Instance::LinkId id) {
   // A monitor lives as long as its socket, and that until its last link has lingered.
   const bool last =
       std::ranges::none_of(records_, [&](const auto& entry) { return entry.second.socket == ended.socket; });
-  if (last && !ended.unlinked) (void)monitors_.set(ended.socket, nullptr, 0);
+  if (!last || ended.unlinked) return;
+  (void)monitors_.set(ended.socket, nullptr, 0);
+  std::erase_if(sockets_, [&](const auto& entry) { return entry.second == ended.socket; });
 }
 
 Status Manager::unlink(void* socket, const char* endpoint, bool bind) {
@@ -274,8 +279,29 @@ Result<std::string> Manager::last_endpoint(void* socket) {
 void Manager::close(void* socket) {
   const int linger = socket_option(socket, ZMQ_LINGER, -1);
   const auto found = records_of(socket, nullptr);
-  if (found.empty()) (void)monitors_.set(socket, nullptr, 0);
   for (const auto& [id, record] : found) record.instance->close(id, socket, linger, false);
+  const std::lock_guard lock(mutex_);
+  const auto known = sockets_.find(socket);
+  if (known == sockets_.end()) return;
+  if (found.empty()) (void)monitors_.set(known->second, nullptr, 0);
+  sockets_.erase(known);
+}
+
+void Manager::begin(void* socket) {
+  const std::lock_guard lock(mutex_);
+  sockets_.erase(socket);
+}
+
+/// With the lock held.
+SocketId Manager::id_of(void* socket) {
+  SocketId& id = sockets_[socket];
+  if (id == 0) id = ++last_socket_;
+  return id;
+}
+
+Status Manager::monitor(void* socket, const char* address, int events) {
+  const std::lock_guard lock(mutex_);
+  return monitors_.set(id_of(socket), address, events);
 }
 
 Status Manager::flush(void* socket, Ms timeout) {

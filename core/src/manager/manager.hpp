@@ -27,6 +27,9 @@ class Manager {
   Status load(const char* path);
 
   void* context() const { return context_; }
+  /// A socket that was just made: what is known of an earlier one at its address does not concern it.
+  void begin(void* socket);
+  Status monitor(void* socket, const char* address, int events);
   Status link(void* socket, const char* endpoint, bool bind);
   Status unlink(void* socket, const char* endpoint, bool bind);
   Result<std::string> last_endpoint(void* socket);
@@ -36,7 +39,6 @@ class Manager {
   Status flush(void* socket, driver::Ms timeout);
   Status decide(void* socket, const std::string& delivery_id, Outcome outcome, std::uint32_t delay_ms);
   BatchRegistry& batches() { return batches_; }
-  Monitors& monitors() { return monitors_; }
   Status stats(void* socket, const char* endpoint, vtx_stats_t& stats);
   Result<std::string> admin(const char* endpoint, const char* command, driver::Ms timeout);
 
@@ -48,7 +50,7 @@ class Manager {
     StoreInstance* store = nullptr;      ///< the same, when it is a store's
   };
   struct Record {
-    void* socket = nullptr;
+    SocketId socket = 0;
     std::string endpoint;  ///< as it was given
     std::string address;   ///< inproc, by which the socket is joined
     Instance* instance = nullptr;
@@ -60,6 +62,7 @@ class Manager {
   Result<LinkRequest> request_for(void* socket, const Pattern& pattern, const char* endpoint, bool bind) const;
   std::vector<std::pair<Instance::LinkId, Record>> records_of(void* socket, const char* endpoint) const;
   void on_ended(Instance::LinkId id);
+  SocketId id_of(void* socket);
 
   void* const context_;
   const pthread_t reaper_;
@@ -68,6 +71,8 @@ class Manager {
   mutable std::mutex mutex_;  // guards what follows
   std::map<std::string, Scheme> schemes_;
   std::map<Instance::LinkId, Record> records_;
+  std::map<void*, SocketId> sockets_;  ///< those that VTX has to do with
+  SocketId last_socket_ = 0;
   Instance::LinkId last_id_ = 0;
 };
 

@@ -36,7 +36,7 @@ void Monitors::end(Monitor monitor) {
   zmq_close(monitor.pair);
 }
 
-Status Monitors::set(void* socket, const char* address, int events) {
+Status Monitors::set(SocketId socket, const char* address, int events) {
   const std::lock_guard lock(mutex_);
   if (const auto found = monitors_.find(socket); found != monitors_.end()) {
     end(found->second);
@@ -60,7 +60,7 @@ Status Monitors::set(void* socket, const char* address, int events) {
   return {};
 }
 
-void Monitors::emit(void* socket, int event, int value, const std::string& endpoint, const std::string& sentence) {
+void Monitors::emit(SocketId socket, int event, int value, const std::string& endpoint, const std::string& sentence) {
   const std::lock_guard lock(mutex_);
   const auto found = monitors_.find(socket);
   if (found == monitors_.end() || (found->second.events & event) == 0) return;

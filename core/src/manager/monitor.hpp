@@ -5,6 +5,7 @@
 
 #include <zmq.h>
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
@@ -13,6 +14,9 @@
 
 namespace vtx {
 
+/// A socket of the application. libzmq may give the address of one that was closed to the next, while links of the first still linger.
+using SocketId = std::uint64_t;
+
 /// Thread-safe: the lock makes one PAIR socket usable by several driver threads in turn.
 class Monitors {
  public:
@@ -20,10 +24,10 @@ class Monitors {
   ~Monitors();
 
   /// Begins, or with a null address ends, the monitoring of `socket`.
-  Status set(void* socket, const char* address, int events);
+  Status set(SocketId socket, const char* address, int events);
   /// Never blocks: an event that a slow reader has no room for is dropped, as libzmq does.
   /// @param sentence  of VTX's own events; empty for libzmq's
-  void emit(void* socket, int event, int value, const std::string& endpoint, const std::string& sentence = {});
+  void emit(SocketId socket, int event, int value, const std::string& endpoint, const std::string& sentence = {});
 
  private:
   struct Monitor {
@@ -34,7 +38,7 @@ class Monitors {
 
   void* const context_;
   std::mutex mutex_;
-  std::map<void*, Monitor> monitors_;
+  std::map<SocketId, Monitor> monitors_;
 };
 
 }  // namespace vtx
