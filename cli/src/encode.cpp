@@ -48,11 +48,11 @@ Format format_named(const std::string& name) {
   return name == "records" ? Format::records : Format::lines;
 }
 
-const char* encode(Format format, const Frames& frames, std::string& out) {
+const char* encode(Format format, const Message& message, std::string& out) {
   switch (format) {
-    case Format::lines: return encode_line(frames, out);
-    case Format::records: return encode_record(frames, out);
-    case Format::frames: return encode_frames(frames, out);
+    case Format::lines: return encode_line(message.frames, out);
+    case Format::records: return encode_record(message.frames, out);
+    case Format::frames: return encode_frames(message.frames, out);
   }
   return "has an unknown format";
 }

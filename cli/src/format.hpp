@@ -10,7 +10,8 @@
 #include <functional>
 #include <string>
 #include <vector>
-#include <zmq.hpp>
+
+#include "message.hpp"
 
 namespace vtx::cli {
 
@@ -19,10 +20,8 @@ enum class Format { lines, records, frames };
 /// "lines", "records" or "frames", checked before.
 Format format_named(const std::string& name);
 
-using Frames = std::vector<zmq::message_t>;
-
 /// Appends the message to `out`. @return nullptr, or why this format cannot carry it (`out` is unchanged then)
-const char* encode(Format format, const Frames& frames, std::string& out);
+const char* encode(Format format, const Message& message, std::string& out);
 
 /// Reads messages from a descriptor through one buffer, which grows only for a line longer than itself. One thread at a time.
 class MessageReader {
@@ -35,8 +34,8 @@ class MessageReader {
   /// @param name  of the file, for errors
   MessageReader(int fd, std::string name, Format format, Wait wait);
 
-  /// Puts the next message into `frames`. A message cut short is never given out: Failure, as for a failed read.
-  Next next(Frames& frames);
+  /// Puts the next message into `message`. A message cut short is never given out: Failure, as for a failed read.
+  Next next(Message& message);
   std::uint64_t bytes_read() const noexcept { return bytes_read_; }
 
  private:

@@ -21,8 +21,9 @@ constexpr std::size_t kBuffer = std::size_t{1} << 20;
 MessageReader::MessageReader(int fd, std::string name, Format format, Wait wait)
     : fd_(fd), name_(std::move(name)), format_(format), wait_(std::move(wait)), buffer_(kBuffer) {}
 
-MessageReader::Next MessageReader::next(Frames& frames) {
-  frames.clear();
+MessageReader::Next MessageReader::next(Message& message) {
+  message.clear();
+  Frames& frames = message.frames;
   switch (format_) {
     case Format::lines: return next_line(frames);
     case Format::records: return next_record(frames);

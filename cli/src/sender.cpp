@@ -21,7 +21,9 @@ bool may_pass(int error) { return error == EAGAIN || error == EBUSY || error == 
 
 }  // namespace
 
-bool Sender::send(Frames& frames) {
+bool Sender::send(Message& message) {
+  if (awaits_subscriber_ && !wait_for_subscriber()) return false;
+  Frames& frames = message.frames;
   std::uint64_t bytes = 0;
   for (const auto& frame : frames) bytes += frame.size();
   if (bytes_since_flush_ > 0 && bytes_since_flush_ + bytes > kMaxUnflushedBytes && !flush()) return false;
@@ -36,6 +38,13 @@ bool Sender::send(Frames& frames) {
   ++count_;
   bytes_since_flush_ += bytes;
   return true;
+}
+
+bool Sender::wait_for_subscriber() {
+  Ready ready;
+  while (!ready.socket && !ready.stop) ready = link_.wait(ZMQ_POLLIN, -1, std::chrono::seconds(1));
+  awaits_subscriber_ = !ready.socket;
+  return !ready.stop;
 }
 
 bool Sender::flush() {

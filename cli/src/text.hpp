@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// Numbers, sizes, times and tables as people read them, and times as they write them. No I/O.
+// Numbers, sizes, times and tables as people read them, and times as they write them.
 #pragma once
 
 #include <chrono>
@@ -19,9 +19,6 @@ std::string printable(std::string_view text);    ///< control characters as \n, 
 
 /// "500ms", "2s", "1m", "1h", "1d". @return nothing when it is no time
 std::optional<std::chrono::milliseconds> parse_time(std::string_view text);
-
-/// The value of an endpoint's option, percent-decoded; nothing when it is not there.
-std::optional<std::string> endpoint_option(std::string_view endpoint, std::string_view name);
 
 /// Rows under a heading, columns as wide as they need be; those whose cells are all numbers or sizes line up at the right.
 class Table {
