@@ -10,6 +10,7 @@
 #include <array>
 #include <string_view>
 
+#include "endpoint_text.hpp"
 #include "text.hpp"
 
 namespace vtx::cli {
@@ -38,6 +39,12 @@ void LinkOptions::add_to(CLI::App& command, const std::vector<std::string>& type
 
 int LinkOptions::socket_type() const { return socket_type_named(type); }
 
+bool LinkOptions::carries_properties() const { return format == "json" && !is_plain(endpoint); }
+
+std::string LinkOptions::linked() const {
+  return carries_properties() ? with_option(endpoint, "properties", "on") : endpoint;
+}
+
 Side LinkOptions::side() const {
   if (bind) return Side::bind;
   return connect ? Side::connect : default_side(endpoint, socket_type());
@@ -51,8 +58,11 @@ void add_type(CLI::App& command, std::string& type, const std::vector<std::strin
 }
 
 void add_format(CLI::App& command, std::string& format) {
-  command.add_option("--format", format, "lines, records (paragraphs) or frames (length-prefixed, carries everything)")
-      ->check(CLI::IsMember({"lines", "records", "frames"}))
+  command
+      .add_option("--format", format,
+                  "lines, records (paragraphs), frames (length-prefixed, carries everything) or json (one object a "
+                  "line, with the properties)")
+      ->check(CLI::IsMember({"lines", "records", "frames", "json"}))
       ->capture_default_str();
 }
 

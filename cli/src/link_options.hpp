@@ -23,6 +23,10 @@ struct LinkOptions {
   void add_to(CLI::App& command, const std::vector<std::string>& types);
   /// Of the type chosen, as ZMQ_… value. What is to publish is an XPUB, which hears of its subscribers.
   int socket_type() const;
+  /// JSON carries properties, so it has them on; the other formats leave the endpoint as it is.
+  bool carries_properties() const;
+  /// The endpoint to link to.
+  std::string linked() const;
   /// The side asked for, or the one that a person expects.
   Side side() const;
 };

@@ -7,7 +7,7 @@
 
 namespace vtx::cli {
 
-bool receive(Link& link, Message& message) {
+bool receive(Link& link, bool properties, Message& message) {
   message.clear();
   do {
     zmq::message_t& frame = message.frames.emplace_back();
@@ -16,6 +16,10 @@ bool receive(Link& link, Message& message) {
       throw Failure(link.endpoint() + ": " + zmq_strerror(zmq_errno()));
     }
   } while (message.frames.back().more());
+  if (properties && message.frames.size() > 1) {
+    message.properties = std::move(message.frames.back());
+    message.frames.pop_back();
+  }
   return true;
 }
 

@@ -8,7 +8,8 @@
 
 namespace vtx::cli {
 
-/// Puts the next message into `message`, without waiting. @return false when none is there. Throws Failure.
-bool receive(Link& link, Message& message);
+/// Puts the next message into `message`, without waiting.
+/// @param properties  the link has properties=on: its last frame is the message's properties. @return false when none is there. Throws Failure.
+bool receive(Link& link, bool properties, Message& message);
 
 }  // namespace vtx::cli

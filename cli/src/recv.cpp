@@ -71,8 +71,9 @@ class Run {
   explicit Run(const RecvOptions& options)
       : options_(options),
         format_(format_named(options.link.format)),
+        with_properties_(options.link.carries_properties()),
         must_ack_(needs_ack(options.link.endpoint)),
-        link_(session_, options.link.socket_type(), options.link.endpoint, options.link.side(), options.prefixes),
+        link_(session_, options.link.socket_type(), options.link.linked(), options.link.side(), options.prefixes),
         output_(STDOUT_FILENO, session_.signals()),
         idle_(link_, group_of(options.link), parse_time(options.idle)),
         progress_(isatty(STDOUT_FILENO) == 0) {}
@@ -101,7 +102,7 @@ class Run {
     more_waits_ = true;
     while (batch_.size() < kBatchBytes && held_.size() < kBatchMessages && settled_ + held_.size() < options_.count) {
       Message message;
-      more_waits_ = receive(link_, message);
+      more_waits_ = receive(link_, with_properties_, message);
       if (!more_waits_) break;
       misfit_ = encode(format_, message, batch_);
       held_.push_back({std::move(message), batch_.size()});
@@ -124,9 +125,9 @@ class Run {
   /// The last held message does not fit the format: it goes back to the group, and the command ends.
   [[noreturn]] void refuse() {
     vtx_nack(link_.session().vtx(), held_.back().message.frames.back().handle(), 0);
-    throw Failure(
-        fmt::format("{}: message {} {}, which --format {} cannot show; it stays in the queue: use --format frames",
-                    link_.endpoint(), settled_ + 1, misfit_, options_.link.format));
+    throw Failure(fmt::format(
+        "{}: message {} {}, which --format {} cannot show; it stays in the queue: use --format frames or json",
+        link_.endpoint(), settled_ + 1, misfit_, options_.link.format));
   }
 
   /// Looks for signals and events; waits for messages when there was none left.
@@ -152,6 +153,7 @@ class Run {
 
   const RecvOptions& options_;
   const Format format_;
+  const bool with_properties_;
   const bool must_ack_;
   std::vector<Held>
       held_;  // before session_: what it still holds at the end is let go after the link is closed, so stays unsettled

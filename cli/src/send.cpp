@@ -30,6 +30,9 @@ constexpr const char* kFooter =
     "  vtx send 'sqlite:/tmp/q.db?queue=jobs' jobs.txt            one message a line\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=packages' --format records /var/lib/dpkg/status\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=ticks' --type pub ticks.txt\n"
+    "  echo '{\"frames\": [\"hello\"], \"properties\": {\"Ttl\": \"1h\"}}' | vtx send 'sqlite:q.db?queue=jobs' "
+    "--format "
+    "json\n"
     "  printf 'hello\\n' | vtx send 'sqlite:q.db?queue=jobs'";
 
 struct SendOptions {
@@ -81,8 +84,8 @@ class Run {
  public:
   explicit Run(const SendOptions& options)
       : options_(options),
-        link_(session_, options.link.socket_type(), options.link.endpoint, options.link.side()),
-        sender_(link_) {}
+        link_(session_, options.link.socket_type(), options.link.linked(), options.link.side()),
+        sender_(link_, options.link.carries_properties()) {}
 
   Exit run() {
     std::optional<Failure> cause;

@@ -3,6 +3,8 @@
 // See sender.hpp.
 #include "sender.hpp"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 
 #include "failure.hpp"
@@ -24,6 +26,11 @@ bool may_pass(int error) { return error == EAGAIN || error == EBUSY || error == 
 bool Sender::send(Message& message) {
   if (awaits_subscriber_ && !wait_for_subscriber()) return false;
   Frames& frames = message.frames;
+  if (properties_)
+    frames.push_back(std::move(message.properties));
+  else if (message.properties.size() > 0)
+    throw Failure(fmt::format("{}: message {} has properties, which this endpoint cannot carry: leave them out",
+                              link_.endpoint(), count_ + 1));
   std::uint64_t bytes = 0;
   for (const auto& frame : frames) bytes += frame.size();
   if (bytes_since_flush_ > 0 && bytes_since_flush_ + bytes > kMaxUnflushedBytes && !flush()) return false;
@@ -59,6 +66,7 @@ bool Sender::flush() {
     if (given_up == Clock::time_point::max()) given_up = Clock::now() + kGrace;
     if (Clock::now() >= given_up || link_.session().signals().count() > 1) return false;
   }
+  (void)link_.wait(0, -1, std::chrono::milliseconds(0));  // an event may tell that a message is not what was meant
   bytes_since_flush_ = 0;
   return true;
 }

@@ -64,6 +64,26 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+    if (byte(0) < 0x80) {
+      ++at;
+      continue;
+    }
+    const std::size_t length = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
+    if (byte(0) < 0xc2 || byte(0) > 0xf4 || text.size() - at < length) return false;
+    for (std::size_t i = 1; i < length; ++i)
+      if ((byte(i) & 0xc0) != 0x80) return false;
+    // What the second byte rules out: overlong forms, surrogates, and all beyond U+10FFFF.
+    if ((byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xed && byte(1) > 0x9f) ||
+        (byte(0) == 0xf0 && byte(1) < 0x90) || (byte(0) == 0xf4 && byte(1) > 0x8f))
+      return false;
+    at += length;
+  }
+  return true;
+}
+
 std::optional<std::chrono::milliseconds> parse_time(std::string_view text) {
   std::uint32_t number = 0;
   const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -17,6 +17,9 @@ std::string readable_size(std::uint64_t bytes);  ///< 17 B, 1.5 MiB
 std::string readable_time(double seconds);       ///< 250 µs, 1.5 ms, 2.1 s, 3:07, 2 h 05 m
 std::string printable(std::string_view text);    ///< control characters as \n, \x1b: safe on a terminal
 
+/// Valid UTF-8, by the letter: nothing overlong, no surrogates.
+bool is_utf8(std::string_view text);
+
 /// "500ms", "2s", "1m", "1h", "1d". @return nothing when it is no time
 std::optional<std::chrono::milliseconds> parse_time(std::string_view text);
 
