@@ -10,6 +10,7 @@
 
 #include "admin_call.hpp"
 #include "commands.hpp"
+#include "endpoint_text.hpp"
 #include "report.hpp"
 #include "sender.hpp"
 #include "text.hpp"
@@ -41,7 +42,7 @@ double rate_of(std::uint64_t messages, double seconds) {
 /// The endpoint with a queue of this process' own when it names none.
 std::string with_queue(const std::string& endpoint) {
   if (endpoint_option(endpoint, "queue")) return endpoint;
-  return fmt::format("{}{}queue=bench-{}", endpoint, endpoint.find('?') == std::string::npos ? '?' : '&', getpid());
+  return with_option(endpoint, "queue", fmt::format("bench-{}", getpid()));
 }
 
 /// Throws unless the queue is empty or not there: a benchmark must not eat real messages.
@@ -128,9 +129,9 @@ class Bench {
   }
 
   void send_one(Sender& sender) {
-    frames_.clear();
-    frames_.emplace_back(body_.data(), body_.size());
-    if (!sender.send(frames_)) throw Failure("stopped by a signal");
+    message_.clear();
+    message_.frames.emplace_back(body_.data(), body_.size());
+    if (!sender.send(message_)) throw Failure("stopped by a signal");
   }
 
   void flush(Sender& sender) {
@@ -153,7 +154,7 @@ class Bench {
   const std::string endpoint_;
   const std::string body_ = std::string(options_.size, 'x');
   Session session_;
-  Frames frames_;
+  Message message_;
 };
 
 std::string rate(const Json& part) {

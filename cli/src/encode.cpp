@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "format.hpp"
+#include "json_format.hpp"
 
 namespace vtx::cli {
 namespace {
@@ -45,14 +46,16 @@ const char* encode_frames(const Frames& frames, std::string& out) {
 
 Format format_named(const std::string& name) {
   if (name == "frames") return Format::frames;
+  if (name == "json") return Format::json;
   return name == "records" ? Format::records : Format::lines;
 }
 
-const char* encode(Format format, const Frames& frames, std::string& out) {
+const char* encode(Format format, const Message& message, std::string& out) {
   switch (format) {
-    case Format::lines: return encode_line(frames, out);
-    case Format::records: return encode_record(frames, out);
-    case Format::frames: return encode_frames(frames, out);
+    case Format::lines: return encode_line(message.frames, out);
+    case Format::records: return encode_record(message.frames, out);
+    case Format::frames: return encode_frames(message.frames, out);
+    case Format::json: encode_json(message, out); return nullptr;
   }
   return "has an unknown format";
 }

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// How messages stand in a file or pipe. All three formats give back exactly what went in:
+// How messages stand in a file or pipe. All formats give back exactly what went in:
 //
 //   lines    one message a line, without its newline; an empty line is an empty message
 //   records  paragraphs: one or more lines, separated by one or more empty lines (Debian's control files, for example)
 //   frames   count of frames, then each frame's length and bytes; numbers are 4 bytes, big-endian. Carries every message
+//   json     one object a line (json_format.hpp). Carries every message, and its properties
 #pragma once
 
 #include <functional>
 #include <string>
 #include <vector>
-#include <zmq.hpp>
+
+#include "message.hpp"
 
 namespace vtx::cli {
 
-enum class Format { lines, records, frames };
+enum class Format { lines, records, frames, json };
 
-/// "lines", "records" or "frames", checked before.
+/// "lines", "records", "frames" or "json", checked before.
 Format format_named(const std::string& name);
 
-using Frames = std::vector<zmq::message_t>;
-
 /// Appends the message to `out`. @return nullptr, or why this format cannot carry it (`out` is unchanged then)
-const char* encode(Format format, const Frames& frames, std::string& out);
+const char* encode(Format format, const Message& message, std::string& out);
 
 /// Reads messages from a descriptor through one buffer, which grows only for a line longer than itself. One thread at a time.
 class MessageReader {
@@ -35,8 +35,8 @@ class MessageReader {
   /// @param name  of the file, for errors
   MessageReader(int fd, std::string name, Format format, Wait wait);
 
-  /// Puts the next message into `frames`. A message cut short is never given out: Failure, as for a failed read.
-  Next next(Frames& frames);
+  /// Puts the next message into `message`. A message that is cut short or no JSON is never given out: Failure, as for a failed read.
+  Next next(Message& message);
   std::uint64_t bytes_read() const noexcept { return bytes_read_; }
 
  private:
@@ -45,6 +45,8 @@ class MessageReader {
   Next next_line(Frames& frames);
   Next next_record(Frames& frames);
   Next next_frames(Frames& frames);
+  Next next_json(Message& message);
+  Next find_line(std::size_t& length, std::size_t& separator);
   Next rest_as_message(Frames& frames);
   void give(Frames& frames, std::size_t length, std::size_t separator);
   Got fill();
@@ -62,6 +64,7 @@ class MessageReader {
   std::size_t end_ = 0;
   std::size_t scanned_ = 0;  // of it, bytes known to hold no separator
   std::uint64_t bytes_read_ = 0;
+  std::uint64_t lines_ = 0;  // given out so far
 };
 
 }  // namespace vtx::cli

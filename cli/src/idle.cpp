@@ -7,7 +7,6 @@
 
 #include "admin_call.hpp"
 #include "failure.hpp"
-#include "text.hpp"
 
 namespace vtx::cli {
 namespace {
@@ -19,8 +18,8 @@ constexpr milliseconds kAnswer = std::chrono::seconds(5);
 
 }  // namespace
 
-Idle::Idle(Link& link, std::optional<Time> limit)
-    : link_(link), group_(endpoint_option(link.endpoint(), "group").value_or("default")), limit_(limit) {
+Idle::Idle(Link& link, std::optional<std::string> group, std::optional<Time> limit)
+    : link_(link), group_(std::move(group)), limit_(limit) {
   // Several looks within the time: what others give back just before its end is then on its way to us or here.
   if (limit_) interval_ = std::clamp<milliseconds>(*limit_ / 4, milliseconds(20), std::chrono::seconds(2));
 }
@@ -45,11 +44,12 @@ bool Idle::is_over() {
 
 // A store that does not answer may hold anything: then the time does not run either.
 bool Idle::others_hold_claims() {
+  if (!group_) return false;
   try {
     const Json queue = ask(link_.session().vtx(), link_.endpoint(), "show", kAnswer);
     const std::uint64_t ours = link_.stats().in_hand;
     for (const Json& group : queue.at("groups"))
-      if (group.at("name") == group_) return group.at("claimed").get<std::uint64_t>() > ours;
+      if (group.at("name") == *group_) return group.at("claimed").get<std::uint64_t>() > ours;
     return false;
   } catch (const Failure&) {
     return true;

@@ -19,8 +19,9 @@ class Idle {
   using Clock = std::chrono::steady_clock;
   using Time = std::chrono::milliseconds;
 
+  /// @param group  whose other members may hold messages; nothing: nobody else's messages can come here
   /// @param limit  nothing: never idle
-  Idle(Link& link, std::optional<Time> limit);
+  Idle(Link& link, std::optional<std::string> group, std::optional<Time> limit);
 
   /// A message has come, or the wait begins.
   void start();
@@ -33,7 +34,7 @@ class Idle {
   bool others_hold_claims();
 
   Link& link_;
-  std::string group_;
+  std::optional<std::string> group_;
   std::optional<Time> limit_;
   Time interval_{};  // between two looks at the store
   Clock::time_point since_ = Clock::now();

@@ -3,10 +3,14 @@
 // See link_options.hpp.
 #include "link_options.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
 
+#include "endpoint_text.hpp"
 #include "text.hpp"
 
 namespace vtx::cli {
@@ -15,31 +19,66 @@ namespace {
 constexpr std::array<std::string_view, 12> kSocketTypes = {"push", "pull", "pub",    "sub",    "xpub", "xsub",
                                                            "req",  "rep",  "dealer", "router", "pair", "stream"};
 
-std::string check_type(const std::string& given, const std::string& supported) {
-  if (given == supported) return {};
+std::string check_type(const std::string& given, const std::vector<std::string>& supported) {
+  if (std::find(supported.begin(), supported.end(), given) != supported.end()) return {};
+  const std::string remedy = fmt::format("use {}", fmt::join(supported, " or "));
   if (std::find(kSocketTypes.begin(), kSocketTypes.end(), given) == kSocketTypes.end())
-    return "no socket type '" + given + "'; use " + supported;
-  return "socket type '" + given + "' is not yet supported by this command; use " + supported;
+    return fmt::format("no socket type '{}'; {}", given, remedy);
+  return fmt::format("socket type '{}' is not yet supported by this command; {}", given, remedy);
 }
 
 }  // namespace
 
-void LinkOptions::add_to(CLI::App& command, const std::string& supported) {
-  type = supported;
+void LinkOptions::add_to(CLI::App& command, const std::vector<std::string>& types) {
   command.add_option("URI", endpoint, "The endpoint, as sqlite:///var/lib/app/q.db?queue=jobs")->required();
-  command.add_option("--type", type, "Socket type: " + supported)->check([supported](const std::string& given) {
-    return check_type(given, supported);
-  });
-  command.add_option("--format", format, "lines, records (paragraphs) or frames (length-prefixed, carries everything)")
-      ->check(CLI::IsMember({"lines", "records", "frames"}))
-      ->capture_default_str();
+  add_type(command, type, types);
+  add_format(command, format);
   auto* bind_flag = command.add_flag("--bind", bind, "Bind: this side's declarations (retain, limit) win");
   command.add_flag("--connect", connect, "Connect")->excludes(bind_flag);
 }
 
-Side LinkOptions::side(int socket_type) const {
+int LinkOptions::socket_type() const { return socket_type_named(type); }
+
+bool LinkOptions::carries_properties() const { return format == "json" && !is_plain(endpoint); }
+
+std::string LinkOptions::linked() const {
+  return carries_properties() ? with_option(endpoint, "properties", "on") : endpoint;
+}
+
+Side LinkOptions::side() const {
   if (bind) return Side::bind;
-  return connect ? Side::connect : default_side(endpoint, socket_type);
+  return connect ? Side::connect : default_side(endpoint, socket_type());
+}
+
+void add_type(CLI::App& command, std::string& type, const std::vector<std::string>& types) {
+  type = types.front();
+  command.add_option("--type", type, fmt::format("Socket type: {}", fmt::join(types, " or ")))
+      ->check([types](const std::string& given) { return check_type(given, types); })
+      ->capture_default_str();
+}
+
+void add_format(CLI::App& command, std::string& format) {
+  command
+      .add_option("--format", format,
+                  "lines, records (paragraphs), frames (length-prefixed, carries everything) or json (one object a "
+                  "line, with the properties)")
+      ->check(CLI::IsMember({"lines", "records", "frames", "json"}))
+      ->capture_default_str();
+}
+
+void add_subscribe(CLI::App& command, std::vector<std::string>& prefixes) {
+  command
+      .add_option("--subscribe", prefixes,
+                  "Only messages whose first frame begins with this; may be repeated (default: all)")
+      ->type_name("PREFIX")
+      ->expected(1)
+      ->take_all();
+}
+
+int socket_type_named(const std::string& name) {
+  if (name == "pub") return ZMQ_XPUB;
+  if (name == "sub") return ZMQ_SUB;
+  return name == "pull" ? ZMQ_PULL : ZMQ_PUSH;
 }
 
 std::string check_time(const std::string& text) {

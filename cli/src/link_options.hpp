@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "format.hpp"
 #include "session.hpp"
@@ -18,11 +19,26 @@ struct LinkOptions {
   bool bind = false;
   bool connect = false;
 
-  /// @param type  the socket type that the command has today; others are refused as not yet supported
-  void add_to(CLI::App& command, const std::string& type);
+  /// @param types  the socket types that the command has today, its default first; others are refused as not yet supported
+  void add_to(CLI::App& command, const std::vector<std::string>& types);
+  /// Of the type chosen, as ZMQ_… value. What is to publish is an XPUB, which hears of its subscribers.
+  int socket_type() const;
+  /// JSON carries properties, so it has them on; the other formats leave the endpoint as it is.
+  bool carries_properties() const;
+  /// The endpoint to link to.
+  std::string linked() const;
   /// The side asked for, or the one that a person expects.
-  Side side(int socket_type) const;
+  Side side() const;
 };
+
+/// Adds --type, as add_to() does, for a command that has an endpoint of another name.
+void add_type(CLI::App& command, std::string& type, const std::vector<std::string>& types);
+/// Adds --subscribe.
+void add_subscribe(CLI::App& command, std::vector<std::string>& prefixes);
+/// Adds --format.
+void add_format(CLI::App& command, std::string& format);
+/// The ZMQ_… value of a type that add_type() has accepted.
+int socket_type_named(const std::string& name);
 
 /// For ->check(): refuses what is no time.
 std::string check_time(const std::string& text);

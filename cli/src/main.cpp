@@ -49,6 +49,8 @@ int main(int argc, char** argv) {
   Chosen chosen;
   add_send(app, chosen);
   add_recv(app, chosen);
+  add_tail(app, chosen);
+  add_peek(app, chosen);
   add_queues(app, chosen);
   add_dead(app, chosen);
   add_upkeep(app, chosen);

@@ -10,39 +10,78 @@
 
 #include "failure.hpp"
 #include "format.hpp"
+#include "json_format.hpp"
 
 namespace vtx::cli {
 namespace {
 
 constexpr std::size_t kBuffer = std::size_t{1} << 20;
+constexpr std::size_t kLongestJson = std::size_t{2} << 30;  // more than any store takes: this is no JSON by lines
 
 }  // namespace
 
 MessageReader::MessageReader(int fd, std::string name, Format format, Wait wait)
     : fd_(fd), name_(std::move(name)), format_(format), wait_(std::move(wait)), buffer_(kBuffer) {}
 
-MessageReader::Next MessageReader::next(Frames& frames) {
-  frames.clear();
+MessageReader::Next MessageReader::next(Message& message) {
+  message.clear();
+  Frames& frames = message.frames;
   switch (format_) {
     case Format::lines: return next_line(frames);
     case Format::records: return next_record(frames);
     case Format::frames: return next_frames(frames);
+    case Format::json: return next_json(message);
   }
   return Next::end;
 }
 
 MessageReader::Next MessageReader::next_line(Frames& frames) {
+  std::size_t length = 0;
+  std::size_t separator = 0;
+  const Next next = find_line(length, separator);
+  if (next == Next::message) give(frames, length, separator);
+  return next;
+}
+
+MessageReader::Next MessageReader::next_json(Message& message) {
+  for (;;) {
+    std::size_t length = 0;
+    std::size_t separator = 0;
+    if (const Next next = find_line(length, separator); next != Next::message) return next;
+    const std::string_view line(buffer_.data() + begin_, length);
+    begin_ += length + separator;
+    scanned_ = 0;
+    ++lines_;
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    try {
+      decode_json(line, message);
+      return Next::message;
+    } catch (const Failure& failure) {
+      throw Failure(fmt::format("{}: line {}: {}", name_, lines_, failure.what()));
+    }
+  }
+}
+
+// The next line is [begin_, begin_ + length) of the buffer; what stands behind the last newline of the file is one, too.
+MessageReader::Next MessageReader::find_line(std::size_t& length, std::size_t& separator) {
   for (;;) {
     const char* data = buffer_.data() + begin_;
     const std::size_t size = end_ - begin_;
     if (const void* newline = std::memchr(data + scanned_, '\n', size - scanned_)) {
-      give(frames, static_cast<std::size_t>(static_cast<const char*>(newline) - data), 1);
+      length = static_cast<std::size_t>(static_cast<const char*>(newline) - data);
+      separator = 1;
       return Next::message;
     }
+    if (format_ == Format::json && size > kLongestJson)
+      throw Failure(fmt::format("{}: line {}: is longer than 2 GiB", name_, lines_ + 1));
     scanned_ = size;
     const Got got = fill();
     if (got == Got::stopped) return Next::stopped;
-    if (got == Got::end) return rest_as_message(frames);
+    if (got == Got::end) {
+      length = end_ - begin_;
+      separator = 0;
+      return length == 0 ? Next::end : Next::message;
+    }
   }
 }
 
@@ -62,10 +101,10 @@ MessageReader::Next MessageReader::next_record(Frames& frames) {
   }
 }
 
-// What stands behind the last separator of the file.
+// What stands behind the last empty line of the file.
 MessageReader::Next MessageReader::rest_as_message(Frames& frames) {
   if (begin_ == end_) return Next::end;
-  const std::size_t newline = format_ == Format::records && buffer_[end_ - 1] == '\n' ? 1 : 0;
+  const std::size_t newline = buffer_[end_ - 1] == '\n' ? 1 : 0;
   give(frames, end_ - begin_ - newline, newline);
   return Next::message;
 }

@@ -9,9 +9,12 @@
 #include <optional>
 
 #include "commands.hpp"
+#include "endpoint_text.hpp"
+#include "format.hpp"
 #include "idle.hpp"
 #include "link_options.hpp"
 #include "output.hpp"
+#include "receive.hpp"
 #include "report.hpp"
 #include "text.hpp"
 
@@ -21,12 +24,16 @@ namespace {
 constexpr const char* kFooter =
     "A message is settled only after it was written, so a kill loses nothing; what was written but not settled comes\n"
     "again. But a reader that stops early, like `| head`, loses what had been written into its own buffer: use -n.\n"
+    "With --type sub the messages of a log are read: with subscription=NAME in the URI from where NAME was, settled "
+    "as\n"
+    "above; without it they are only looked at, from now on or from where from= says.\n"
     "SIGINT and SIGTERM end it cleanly: with 0, or with 1 when -n asked for more messages than came.\n"
     "\n"
     "Examples:\n"
     "  vtx recv 'sqlite:/tmp/q.db?queue=jobs'                     runs until it is told to end\n"
     "  vtx recv 'sqlite:/tmp/q.db?queue=jobs' -n 10\n"
-    "  vtx recv 'sqlite:/tmp/q.db?queue=jobs&group=audit' --idle 2s --format frames > audit.frames";
+    "  vtx recv 'sqlite:/tmp/q.db?queue=jobs&group=audit' --idle 2s --format frames > audit.frames\n"
+    "  vtx recv 'sqlite:/tmp/q.db?queue=ticks&subscription=desk' --type sub --subscribe eur. --subscribe usd.";
 
 // A batch is written when it has so much, or when nothing more is there at once.
 constexpr std::size_t kBatchBytes = std::size_t{256} << 10;
@@ -34,13 +41,14 @@ constexpr std::size_t kBatchMessages = 4096;
 
 struct RecvOptions {
   LinkOptions link;
+  std::vector<std::string> prefixes;
   std::uint64_t count = UINT64_MAX;
   std::string idle;
 };
 
 /// A message that is held until it has been written.
 struct Held {
-  Frames frames;
+  Message message;
   std::size_t end;  ///< of its bytes in the batch
 };
 
@@ -50,16 +58,24 @@ bool needs_ack(const std::string& endpoint) {
   return ack == "manual" || ack == "next";
 }
 
+/// Whose members share the messages; nothing for a reader, which has its own.
+std::optional<std::string> group_of(const LinkOptions& link) {
+  if (is_plain(link.endpoint)) return std::nullopt;
+  if (link.socket_type() == ZMQ_SUB) return endpoint_option(link.endpoint, "subscription");
+  return endpoint_option(link.endpoint, "group").value_or("default");
+}
+
 /// Receives one run of the command. One thread.
 class Run {
  public:
   explicit Run(const RecvOptions& options)
       : options_(options),
         format_(format_named(options.link.format)),
+        with_properties_(options.link.carries_properties()),
         must_ack_(needs_ack(options.link.endpoint)),
-        link_(session_, ZMQ_PULL, options.link.endpoint, options.link.side(ZMQ_PULL)),
+        link_(session_, options.link.socket_type(), options.link.linked(), options.link.side(), options.prefixes),
         output_(STDOUT_FILENO, session_.signals()),
-        idle_(link_, parse_time(options.idle)),
+        idle_(link_, group_of(options.link), parse_time(options.idle)),
         progress_(isatty(STDOUT_FILENO) == 0) {}
 
   Exit run() {
@@ -85,25 +101,14 @@ class Run {
     batch_.clear();
     more_waits_ = true;
     while (batch_.size() < kBatchBytes && held_.size() < kBatchMessages && settled_ + held_.size() < options_.count) {
-      Frames frames;
-      more_waits_ = receive(frames);
+      Message message;
+      more_waits_ = receive(link_, with_properties_, message);
       if (!more_waits_) break;
-      misfit_ = encode(format_, frames, batch_);
-      held_.push_back({std::move(frames), batch_.size()});
+      misfit_ = encode(format_, message, batch_);
+      held_.push_back({std::move(message), batch_.size()});
       if (misfit_ != nullptr) break;
     }
     return !held_.empty();
-  }
-
-  bool receive(Frames& frames) {
-    do {
-      zmq::message_t& frame = frames.emplace_back();
-      if (zmq_msg_recv(frame.handle(), link_.socket(), ZMQ_DONTWAIT) < 0) {
-        if (zmq_errno() == EAGAIN || zmq_errno() == EINTR) return false;
-        throw Failure(link_.endpoint() + ": " + zmq_strerror(zmq_errno()));
-      }
-    } while (frames.back().more());
-    return true;
   }
 
   void write_and_settle() {
@@ -112,17 +117,17 @@ class Run {
     const std::size_t fitting = held_.size() - (misfit_ != nullptr ? 1 : 0);
     std::size_t done = 0;
     for (; done < fitting && held_[done].end <= written; ++done)
-      if (must_ack_) vtx_ack(link_.session().vtx(), held_[done].frames.back().handle());
+      if (must_ack_) vtx_ack(link_.session().vtx(), held_[done].message.frames.back().handle());
     settled_ += done;
     held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(done));
   }
 
   /// The last held message does not fit the format: it goes back to the group, and the command ends.
   [[noreturn]] void refuse() {
-    vtx_nack(link_.session().vtx(), held_.back().frames.back().handle(), 0);
-    throw Failure(
-        fmt::format("{}: message {} {}, which --format {} cannot show; it stays in the queue: use --format frames",
-                    link_.endpoint(), settled_ + 1, misfit_, options_.link.format));
+    vtx_nack(link_.session().vtx(), held_.back().message.frames.back().handle(), 0);
+    throw Failure(fmt::format(
+        "{}: message {} {}, which --format {} cannot show; it stays in the queue: use --format frames or json",
+        link_.endpoint(), settled_ + 1, misfit_, options_.link.format));
   }
 
   /// Looks for signals and events; waits for messages when there was none left.
@@ -139,15 +144,16 @@ class Run {
   }
 
   void show_progress() {
-    const auto depth = link_.stats().depth;
-    const auto missing = options_.count != UINT64_MAX ? options_.count - settled_ : depth;
+    const auto depth = link_.depth();
+    const auto missing = options_.count != UINT64_MAX ? std::optional(options_.count - settled_) : depth;
     std::optional<double> left;
-    if (settled_ > 0 && missing != UINT64_MAX) left = static_cast<double>(missing) / static_cast<double>(settled_);
-    progress_.show(settled_, depth == UINT64_MAX ? std::nullopt : std::optional(depth), left);
+    if (settled_ > 0 && missing) left = static_cast<double>(*missing) / static_cast<double>(settled_);
+    progress_.show(settled_, depth, left);
   }
 
   const RecvOptions& options_;
   const Format format_;
+  const bool with_properties_;
   const bool must_ack_;
   std::vector<Held>
       held_;  // before session_: what it still holds at the end is let go after the link is closed, so stays unsettled
@@ -163,12 +169,19 @@ class Run {
   bool stopped_ = false;
 };
 
+void prepare(RecvOptions& options) {
+  const bool subscribes = options.link.socket_type() == ZMQ_SUB;
+  if (!subscribes && !options.prefixes.empty()) throw CLI::ValidationError("--subscribe", "is for --type sub");
+  if (subscribes && options.prefixes.empty()) options.prefixes.emplace_back();
+}
+
 }  // namespace
 
 void add_recv(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<RecvOptions>();
   auto* command = app.add_subcommand("recv", "Receive messages and write them to standard output");
-  options->link.add_to(*command, "pull");
+  options->link.add_to(*command, {"pull", "sub"});
+  add_subscribe(*command, options->prefixes);
   command->add_option("-n", options->count, "Stop after so many messages; takes no more than that")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
@@ -178,7 +191,10 @@ void add_recv(CLI::App& app, Chosen& chosen) {
       ->check(check_time)
       ->type_name("TIME");
   command->footer(kFooter);
-  command->callback([options, &chosen] { chosen = [options] { return Run(*options).run(); }; });
+  command->callback([options, &chosen] {
+    prepare(*options);
+    chosen = [options] { return Run(*options).run(); };
+  });
 }
 
 }  // namespace vtx::cli

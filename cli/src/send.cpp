@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "commands.hpp"
+#include "endpoint_text.hpp"
 #include "link_options.hpp"
 #include "report.hpp"
 #include "sender.hpp"
@@ -19,12 +20,19 @@ namespace vtx::cli {
 namespace {
 
 constexpr const char* kFooter =
-    "Without FILE, or with -, standard input is read. Exits with 0 only when every message is durable, and says on\n"
-    "standard error how many are. SIGINT and SIGTERM end it with 1 after what was read has been made durable.\n"
+    "Without FILE, or with -, standard input is read. With --type pub the queue keeps its messages for whoever comes, "
+    "as\n"
+    "its retention says; sent to a plain endpoint, they wait for the first subscriber.\n"
+    "Exits with 0 only when every message is durable, and says on standard error how many are. SIGINT and SIGTERM end "
+    "it with 1 after what was read has been made durable.\n"
     "\n"
     "Examples:\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=jobs' jobs.txt            one message a line\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=packages' --format records /var/lib/dpkg/status\n"
+    "  vtx send 'sqlite:/tmp/q.db?queue=ticks' --type pub ticks.txt\n"
+    "  echo '{\"frames\": [\"hello\"], \"properties\": {\"Ttl\": \"1h\"}}' | vtx send 'sqlite:q.db?queue=jobs' "
+    "--format "
+    "json\n"
     "  printf 'hello\\n' | vtx send 'sqlite:q.db?queue=jobs'";
 
 struct SendOptions {
@@ -76,8 +84,8 @@ class Run {
  public:
   explicit Run(const SendOptions& options)
       : options_(options),
-        link_(session_, ZMQ_PUSH, options.link.endpoint, options.link.side(ZMQ_PUSH)),
-        sender_(link_) {}
+        link_(session_, options.link.socket_type(), options.link.linked(), options.link.side()),
+        sender_(link_, options.link.carries_properties()) {}
 
   Exit run() {
     std::optional<Failure> cause;
@@ -106,10 +114,10 @@ class Run {
       const Input input(name);
       MessageReader reader(input.fd(), input.name(), format_named(options_.link.format),
                            [this](int fd) { return wait_for_input(fd); });
-      Frames frames;
+      Message message;
       MessageReader::Next next;
-      while ((next = reader.next(frames)) == MessageReader::Next::message) {
-        if (!sender_.send(frames)) stopped_ = true;
+      while ((next = reader.next(message)) == MessageReader::Next::message) {
+        if (!sender_.send(message)) stopped_ = true;
         if (stopped_) return;
         if (progress_.due()) show_progress(bytes_before_ + reader.bytes_read());
       }
@@ -127,17 +135,17 @@ class Run {
   }
 
   void show_progress(std::uint64_t bytes) {
-    const auto depth = link_.stats().depth;
     std::optional<double> left;
     if (total_ && bytes > 0)
       left = static_cast<double>(*total_ - std::min(bytes, *total_)) / static_cast<double>(bytes);
-    progress_.show(sender_.count(), depth == UINT64_MAX ? std::nullopt : std::optional(depth), left);
+    progress_.show(sender_.count(), link_.depth(), left);
   }
 
   void report(bool durable) {
     const std::string stopped = stopped_ ? "stopped by a signal; " : "";
     if (durable) {
-      note(fmt::format("{}{} messages sent, all durable", stopped, sender_.count()));
+      note(fmt::format("{}{} messages sent{}", stopped, sender_.count(),
+                       is_plain(link_.endpoint()) ? "" : ", all durable"));
       return;
     }
     std::uint64_t known = 0;
@@ -169,7 +177,7 @@ Exit send(const SendOptions& options) {
 void add_send(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<SendOptions>();
   auto* command = app.add_subcommand("send", "Send messages from files or standard input");
-  options->link.add_to(*command, "push");
+  options->link.add_to(*command, {"push", "pub"});
   command->add_option("FILE", options->files, "Files to read; - is standard input");
   command->footer(kFooter);
   command->callback([options, &chosen] {

@@ -3,6 +3,8 @@
 // See sender.hpp.
 #include "sender.hpp"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 
 #include "failure.hpp"
@@ -21,7 +23,14 @@ bool may_pass(int error) { return error == EAGAIN || error == EBUSY || error == 
 
 }  // namespace
 
-bool Sender::send(Frames& frames) {
+bool Sender::send(Message& message) {
+  if (awaits_subscriber_ && !wait_for_subscriber()) return false;
+  Frames& frames = message.frames;
+  if (properties_)
+    frames.push_back(std::move(message.properties));
+  else if (message.properties.size() > 0)
+    throw Failure(fmt::format("{}: message {} has properties, which this endpoint cannot carry: leave them out",
+                              link_.endpoint(), count_ + 1));
   std::uint64_t bytes = 0;
   for (const auto& frame : frames) bytes += frame.size();
   if (bytes_since_flush_ > 0 && bytes_since_flush_ + bytes > kMaxUnflushedBytes && !flush()) return false;
@@ -38,6 +47,13 @@ bool Sender::send(Frames& frames) {
   return true;
 }
 
+bool Sender::wait_for_subscriber() {
+  Ready ready;
+  while (!ready.socket && !ready.stop) ready = link_.wait(ZMQ_POLLIN, -1, std::chrono::seconds(1));
+  awaits_subscriber_ = !ready.socket;
+  return !ready.stop;
+}
+
 bool Sender::flush() {
   using Clock = std::chrono::steady_clock;
   Clock::time_point given_up = Clock::time_point::max();
@@ -50,6 +66,7 @@ bool Sender::flush() {
     if (given_up == Clock::time_point::max()) given_up = Clock::now() + kGrace;
     if (Clock::now() >= given_up || link_.session().signals().count() > 1) return false;
   }
+  (void)link_.wait(0, -1, std::chrono::milliseconds(0));  // an event may tell that a message is not what was meant
   bytes_since_flush_ = 0;
   return true;
 }

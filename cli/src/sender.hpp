@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "format.hpp"
+#include "message.hpp"
 #include "session.hpp"
 
 namespace vtx::cli {
@@ -14,10 +14,13 @@ namespace vtx::cli {
 class Sender {
  public:
   /// @param link  of a type that sends; borrowed
-  explicit Sender(Link& link) : link_(link) {}
+  /// @param properties  the link has properties=on: each message gets a last frame with them. Otherwise a message may have none
+  explicit Sender(Link& link, bool properties = false)
+      : link_(link), properties_(properties), awaits_subscriber_(link.socket_type() == ZMQ_XPUB) {}
 
-  /// Sends all frames, which are empty afterwards. @return false when a signal asked to stop: the message is not sent
-  bool send(Frames& frames);
+  /// Sends all frames, which are empty afterwards. What is published before a subscriber is there would reach nobody, so the first
+  /// message waits for one; a store is one. @return false when a signal asked to stop: the message is not sent
+  bool send(Message& message);
 
   /// Waits until all that was sent is durable; after a signal for a few seconds only. @return false when it gave up
   bool flush();
@@ -25,7 +28,11 @@ class Sender {
   std::uint64_t count() const noexcept { return count_; }
 
  private:
+  bool wait_for_subscriber();
+
   Link& link_;
+  bool properties_;
+  bool awaits_subscriber_;
   std::uint64_t count_ = 0;
   std::uint64_t bytes_since_flush_ = 0;
 };

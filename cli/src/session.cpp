@@ -31,15 +31,17 @@ Session::~Session() {
 Side default_side(const std::string& endpoint, int socket_type) {
   const std::string address = endpoint.substr(0, endpoint.find('?'));
   const bool serves =
-      socket_type == ZMQ_PULL || socket_type == ZMQ_REP || socket_type == ZMQ_ROUTER || socket_type == ZMQ_PUB;
+      socket_type == ZMQ_PULL || socket_type == ZMQ_REP || socket_type == ZMQ_ROUTER || socket_type == ZMQ_XPUB;
   return serves || address.find('*') != std::string::npos ? Side::bind : Side::connect;
 }
 
-Link::Link(Session& session, int socket_type, const std::string& endpoint, Side side)
-    : session_(session), endpoint_(endpoint) {
+Link::Link(Session& session, int socket_type, const std::string& endpoint, Side side,
+           const std::vector<std::string>& prefixes)
+    : session_(session), socket_type_(socket_type), endpoint_(endpoint) {
   socket_ = vtx_socket(session_.vtx(), socket_type);
   if (socket_ == nullptr) throw last_failure(endpoint);
   try {
+    configure(prefixes);
     watch();
     const int rc = side == Side::bind ? vtx_bind(session_.vtx(), socket_, endpoint.c_str())
                                       : vtx_connect(session_.vtx(), socket_, endpoint.c_str());
@@ -53,6 +55,14 @@ Link::Link(Session& session, int socket_type, const std::string& endpoint, Side 
 Link::~Link() {
   take_events();
   vtx_close(session_.vtx(), socket_);
+}
+
+void Link::configure(const std::vector<std::string>& prefixes) {
+  for (const auto& prefix : prefixes)
+    if (zmq_setsockopt(socket_, ZMQ_SUBSCRIBE, prefix.data(), prefix.size()) != 0) throw last_failure(endpoint_);
+  const int yes = 1;  // on a plain transport, too: who sends a file or a history wants all of it to arrive
+  if (socket_type_ == ZMQ_XPUB && zmq_setsockopt(socket_, ZMQ_XPUB_NODROP, &yes, sizeof yes) != 0)
+    throw last_failure(endpoint_);
 }
 
 void Link::watch() {
@@ -89,6 +99,15 @@ vtx_stats_t Link::stats() {
   return stats;
 }
 
+std::optional<std::uint64_t> Link::depth() {
+  try {
+    const auto depth = stats().depth;
+    return depth == UINT64_MAX ? std::nullopt : std::optional(depth);
+  } catch (const Failure&) {  // the link has ended, or is one of libzmq's own
+    return std::nullopt;
+  }
+}
+
 void Link::abandon() {
   const int none = 0;
   zmq_setsockopt(socket_, ZMQ_LINGER, &none, sizeof none);
@@ -122,6 +141,8 @@ void Link::take_event(int code, const std::string& sentence) {
       if (in_trouble_) note(text);
       in_trouble_ = false;
       return;
+    case VTX_EVENT_CAUGHT_UP: caught_up_ = true; return;
+    case VTX_EVENT_BAD_PROPERTIES:  // what was sent is not what was meant
     case VTX_EVENT_FAILED: failed_ = text; return;
     default: note(text);
   }

@@ -7,7 +7,9 @@
 #include <vtx/vtx.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <vector>
 #include <zmq.hpp>
 
 #include "signals.hpp"
@@ -49,7 +51,9 @@ struct Ready {
 class Link {
  public:
   /// Throws Failure when the endpoint cannot be linked.
-  Link(Session& session, int socket_type, const std::string& endpoint, Side side);
+  /// @param prefixes  for a SUB: what it subscribes to
+  Link(Session& session, int socket_type, const std::string& endpoint, Side side,
+       const std::vector<std::string>& prefixes = {});
   /// Messages still held then go back to the group.
   ~Link();
   Link(const Link&) = delete;
@@ -57,7 +61,10 @@ class Link {
 
   void* socket() noexcept { return socket_; }
   Session& session() noexcept { return session_; }
+  int socket_type() const noexcept { return socket_type_; }
   const std::string& endpoint() const noexcept { return endpoint_; }
+  /// True once a subscriber has been given all that was there when it began; the last of it may be on its way.
+  bool is_caught_up() const noexcept { return caught_up_; }
   /// True between an event of trouble and that of recovery.
   bool in_trouble() const noexcept { return in_trouble_; }
 
@@ -67,21 +74,26 @@ class Link {
 
   /// Counters of the link. @throws Failure
   vtx_stats_t stats();
+  /// The gauge `depth` of these; nothing when it is not known.
+  std::optional<std::uint64_t> depth();
 
   /// Gives up what is not durable yet: closing will not wait for it.
   void abandon();
 
  private:
+  void configure(const std::vector<std::string>& prefixes);
   void watch();
   void take_events();
   void take_event(int code, const std::string& sentence);
 
   Session& session_;
+  int socket_type_;
   std::string endpoint_;
   void* socket_ = nullptr;
   zmq::socket_t monitor_;
   bool in_trouble_ = false;
-  std::string failed_;  // the sentence of VTX_EVENT_FAILED
+  bool caught_up_ = false;
+  std::string failed_;  // the sentence of the event that ends the command
 };
 
 }  // namespace vtx::cli

@@ -22,23 +22,6 @@ bool starts_with_digit(std::string_view cell) {
   return !cell.empty() && std::isdigit(static_cast<unsigned char>(cell[0]));
 }
 
-std::optional<char> hex_pair(std::string_view two) {
-  unsigned value = 0;
-  const auto [end, error] = std::from_chars(two.data(), two.data() + two.size(), value, 16);
-  if (error != std::errc() || end != two.data() + 2) return std::nullopt;
-  return static_cast<char>(value);
-}
-
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto decoded = text[i] == '%' && i + 2 < text.size() ? hex_pair(text.substr(i + 1, 2)) : std::nullopt;
-    out += decoded ? *decoded : text[i];
-    if (decoded) i += 2;
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string grouped(std::uint64_t number) {
@@ -81,6 +64,26 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+    if (byte(0) < 0x80) {
+      ++at;
+      continue;
+    }
+    const std::size_t length = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
+    if (byte(0) < 0xc2 || byte(0) > 0xf4 || text.size() - at < length) return false;
+    for (std::size_t i = 1; i < length; ++i)
+      if ((byte(i) & 0xc0) != 0x80) return false;
+    // What the second byte rules out: overlong forms, surrogates, and all beyond U+10FFFF.
+    if ((byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xed && byte(1) > 0x9f) ||
+        (byte(0) == 0xf0 && byte(1) < 0x90) || (byte(0) == 0xf4 && byte(1) > 0x8f))
+      return false;
+    at += length;
+  }
+  return true;
+}
+
 std::optional<std::chrono::milliseconds> parse_time(std::string_view text) {
   std::uint32_t number = 0;
   const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -91,21 +94,6 @@ std::optional<std::chrono::milliseconds> parse_time(std::string_view text) {
   if (unit == "m") return std::chrono::minutes(number);
   if (unit == "h") return std::chrono::hours(number);
   if (unit == "d") return std::chrono::days(number);
-  return std::nullopt;
-}
-
-std::optional<std::string> endpoint_option(std::string_view endpoint, std::string_view name) {
-  const auto query = endpoint.find('?');
-  if (query == std::string_view::npos) return std::nullopt;
-  std::string_view rest = endpoint.substr(query + 1);
-  rest = rest.substr(0, rest.find('#'));
-  while (!rest.empty()) {
-    const std::string_view pair = rest.substr(0, rest.find('&'));
-    const auto equals = pair.find('=');
-    if (equals != std::string_view::npos && pair.substr(0, equals) == name)
-      return percent_decoded(pair.substr(equals + 1));
-    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
-  }
   return std::nullopt;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// Numbers, sizes, times and tables as people read them, and times as they write them. No I/O.
+// Numbers, sizes, times and tables as people read them, and times as they write them.
 #pragma once
 
 #include <chrono>
@@ -17,11 +17,11 @@ std::string readable_size(std::uint64_t bytes);  ///< 17 B, 1.5 MiB
 std::string readable_time(double seconds);       ///< 250 µs, 1.5 ms, 2.1 s, 3:07, 2 h 05 m
 std::string printable(std::string_view text);    ///< control characters as \n, \x1b: safe on a terminal
 
+/// Valid UTF-8, by the letter: nothing overlong, no surrogates.
+bool is_utf8(std::string_view text);
+
 /// "500ms", "2s", "1m", "1h", "1d". @return nothing when it is no time
 std::optional<std::chrono::milliseconds> parse_time(std::string_view text);
-
-/// The value of an endpoint's option, percent-decoded; nothing when it is not there.
-std::optional<std::string> endpoint_option(std::string_view endpoint, std::string_view name);
 
 /// Rows under a heading, columns as wide as they need be; those whose cells are all numbers or sizes line up at the right.
 class Table {

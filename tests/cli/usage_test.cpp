@@ -19,7 +19,7 @@ TEST_F(CliTest, WrongUsageIsTwo) {
   expect_refusal(run({"sned", uri()}), 2, {"--help"});
   expect_refusal(run({"send"}), 2, {"URI"});
   expect_refusal(run({"send", uri(), "--format", "xml"}), 2, {"lines", "frames"});
-  expect_refusal(run({"send", uri(), "--type", "pub"}), 2, {"not yet supported", "push"});
+  expect_refusal(run({"send", uri(), "--type", "req"}), 2, {"not yet supported", "push or pub"});
   expect_refusal(run({"recv", uri(), "--type", "quark"}), 2, {"no socket type 'quark'", "pull"});
   expect_refusal(run({"recv", uri(), "--idle", "soon"}), 2, {"'soon' is no time", "2s"});
   expect_refusal(run({"recv", uri(), "-n", "0"}), 2, {"-n"});
@@ -88,9 +88,9 @@ TEST_F(CliTest, LookingAtAStoreCreatesNothing) {
 }
 
 TEST_F(CliTest, EveryHelpHasAnExample) {
-  const std::vector<Strings> commands = {{"send"},  {"recv"},         {"queues"},          {"show"},
-                                         {"dead"},  {"dead", "list"}, {"migrate"},         {"check"},
-                                         {"bench"}, {"version"},      {"dead", "requeue"}, {"dead", "drop"}};
+  const std::vector<Strings> commands = {
+      {"tail"},    {"peek"},  {"send"},  {"recv"},    {"queues"},          {"show"},        {"dead"}, {"dead", "list"},
+      {"migrate"}, {"check"}, {"bench"}, {"version"}, {"dead", "requeue"}, {"dead", "drop"}};
   for (const Strings& command : commands) {
     Strings arguments = command;
     arguments.emplace_back("--help");

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// See endpoint_text.hpp.
+#include "endpoint_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+
+namespace vtx::cli {
+namespace {
+
+constexpr std::array<std::string_view, 10> kPlainSchemes = {"tcp",  "ipc",  "inproc", "pgm", "epgm",
+                                                            "norm", "tipc", "vmci",   "ws",  "wss"};
+
+std::optional<char> hex_pair(std::string_view two) {
+  unsigned value = 0;
+  const auto [end, error] = std::from_chars(two.data(), two.data() + two.size(), value, 16);
+  if (error != std::errc() || end != two.data() + 2) return std::nullopt;
+  return static_cast<char>(value);
+}
+
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto decoded = text[i] == '%' && i + 2 < text.size() ? hex_pair(text.substr(i + 1, 2)) : std::nullopt;
+    out += decoded ? *decoded : text[i];
+    if (decoded) i += 2;
+  }
+  return out;
+}
+
+/// Percent-encodes all but what may stand in a value as it is.
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || std::string_view("-._~:+,").find(c) != std::string_view::npos)
+      out += c;
+    else
+      out += fmt::format("%{:02X}", byte);
+  }
+  return out;
+}
+
+/// Where an option stands.
+struct Place {
+  std::size_t begin;  ///< of its name
+  std::size_t value;
+  std::size_t end;
+};
+
+std::optional<Place> find_option(std::string_view endpoint, std::string_view name) {
+  const auto query = endpoint.find('?');
+  if (query == std::string_view::npos) return std::nullopt;
+  const std::size_t last = std::min(endpoint.find('#', query), endpoint.size());
+  for (std::size_t begin = query + 1; begin < last;) {
+    const std::size_t end = std::min(endpoint.find('&', begin), last);
+    const std::string_view pair = endpoint.substr(begin, end - begin);
+    const auto equals = pair.find('=');
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name)
+      return Place{begin, begin + equals + 1, end};
+    begin = end + 1;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> endpoint_option(std::string_view endpoint, std::string_view name) {
+  const auto place = find_option(endpoint, name);
+  if (!place) return std::nullopt;
+  return percent_decoded(endpoint.substr(place->value, place->end - place->value));
+}
+
+std::string with_option(std::string_view endpoint, std::string_view name, std::string_view value) {
+  const std::string encoded = percent_encoded(value);
+  if (const auto place = find_option(endpoint, name))
+    return fmt::format("{}{}{}", endpoint.substr(0, place->value), encoded, endpoint.substr(place->end));
+  const char separator = endpoint.find('?') == std::string_view::npos ? '?' : '&';
+  return fmt::format("{}{}{}={}", endpoint, separator, name, encoded);
+}
+
+bool is_plain(std::string_view endpoint) {
+  std::string scheme(endpoint.substr(0, std::min(endpoint.find(':'), endpoint.size())));
+  std::transform(scheme.begin(), scheme.end(), scheme.begin(), [](unsigned char c) { return std::tolower(c); });
+  return std::find(kPlainSchemes.begin(), kPlainSchemes.end(), scheme) != kPlainSchemes.end();
+}
+
+}  // namespace vtx::cli
