@@ -50,9 +50,9 @@ Side LinkOptions::side() const {
   return connect ? Side::connect : default_side(endpoint, socket_type());
 }
 
-void add_type(CLI::App& command, std::string& type, const std::vector<std::string>& types) {
+CLI::Option* add_type(CLI::App& command, std::string& type, const std::vector<std::string>& types) {
   type = types.front();
-  command.add_option("--type", type, fmt::format("Socket type: {}", fmt::join(types, " or ")))
+  return command.add_option("--type", type, fmt::format("Socket type: {}", fmt::join(types, " or ")))
       ->check([types](const std::string& given) { return check_type(given, types); })
       ->capture_default_str();
 }

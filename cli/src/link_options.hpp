@@ -32,7 +32,7 @@ struct LinkOptions {
 };
 
 /// Adds --type, as add_to() does, for a command that has an endpoint of another name.
-void add_type(CLI::App& command, std::string& type, const std::vector<std::string>& types);
+CLI::Option* add_type(CLI::App& command, std::string& type, const std::vector<std::string>& types);
 /// Adds --subscribe.
 void add_subscribe(CLI::App& command, std::vector<std::string>& prefixes);
 /// Adds --format.

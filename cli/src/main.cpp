@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
   add_recv(app, chosen);
   add_tail(app, chosen);
   add_peek(app, chosen);
+  add_replay(app, chosen);
   add_queues(app, chosen);
   add_dead(app, chosen);
   add_upkeep(app, chosen);

@@ -38,6 +38,15 @@ Progress::Progress(bool wanted) : shown_(wanted && isatty(STDERR_FILENO) == 1) {
 Progress::~Progress() { wipe_progress(); }
 
 void Progress::show(std::uint64_t messages, std::optional<std::uint64_t> depth, std::optional<double> left) {
+  print(messages, depth ? fmt::format("  depth {}", grouped(*depth)) : "", left);
+}
+
+void Progress::show_share(std::uint64_t messages, std::uint64_t done, std::uint64_t total) {
+  print(messages, fmt::format("  {} of {}", grouped(done), grouped(total)),
+        static_cast<double>(total - done) / static_cast<double>(done));
+}
+
+void Progress::print(std::uint64_t messages, const std::string& more, std::optional<double> left) {
   const auto now = Clock::now();
   const std::chrono::duration<double> since = now - last_;
   const std::chrono::duration<double> total = now - start_;
@@ -45,7 +54,7 @@ void Progress::show(std::uint64_t messages, std::optional<std::uint64_t> depth, 
   last_ = now;
   last_messages_ = messages;
   std::string line = fmt::format("{} messages  {}/s", grouped(messages), grouped(static_cast<std::uint64_t>(rate)));
-  if (depth) line += fmt::format("  depth {}", grouped(*depth));
+  line += more;
   if (left) line += fmt::format("  {} left", readable_time(total.count() * *left));
   wipe_progress();
   say(line);

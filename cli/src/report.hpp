@@ -37,7 +37,13 @@ class Progress {
   /// @param left      share of the work still to be done over the share that is done, when known
   void show(std::uint64_t messages, std::optional<std::uint64_t> depth, std::optional<double> left);
 
+  /// As show(), for work whose whole is known.
+  /// @param done, total  of it, in any unit
+  void show_share(std::uint64_t messages, std::uint64_t done, std::uint64_t total);
+
  private:
+  void print(std::uint64_t messages, const std::string& more, std::optional<double> left);
+
   bool shown_;
   Clock::time_point start_ = Clock::now();
   Clock::time_point last_ = start_;

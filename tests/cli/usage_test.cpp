@@ -89,8 +89,8 @@ TEST_F(CliTest, LookingAtAStoreCreatesNothing) {
 
 TEST_F(CliTest, EveryHelpHasAnExample) {
   const std::vector<Strings> commands = {
-      {"tail"},    {"peek"},  {"send"},  {"recv"},    {"queues"},          {"show"},        {"dead"}, {"dead", "list"},
-      {"migrate"}, {"check"}, {"bench"}, {"version"}, {"dead", "requeue"}, {"dead", "drop"}};
+      {"replay"},       {"tail"},    {"peek"},  {"send"},  {"recv"},    {"queues"},          {"show"},        {"dead"},
+      {"dead", "list"}, {"migrate"}, {"check"}, {"bench"}, {"version"}, {"dead", "requeue"}, {"dead", "drop"}};
   for (const Strings& command : commands) {
     Strings arguments = command;
     arguments.emplace_back("--help");
