@@ -3,8 +3,8 @@
 
 #include <sys/random.h>
 
-#include "vtx/driver/frames.hpp"
 #include "store/tender.hpp"
+#include "vtx/driver/frames.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "bridge/release.hpp"
-#include "vtx/driver/frames.hpp"
 #include "pattern/filter.hpp"
+#include "vtx/driver/frames.hpp"
 #include "vtx/driver/operations.hpp"
 
 namespace vtx {

@@ -20,7 +20,7 @@ struct Retention {
     forever,
     age,    ///< `age`, slow groups or not
     count,  ///< the newest `amount` messages of each stream, slow groups or not
-    size,   ///< the newest messages of each stream whose bodies have at most `amount` bytes together, slow groups or not
+    size,  ///< the newest messages of each stream whose bodies have at most `amount` bytes together, slow groups or not
   };
   Kind kind = Kind::consumed;
   Ms age{};
