@@ -60,8 +60,7 @@ CLI::Option* add_type(CLI::App& command, std::string& type, const std::vector<st
 void add_format(CLI::App& command, std::string& format) {
   command
       .add_option("--format", format,
-                  "lines, records (paragraphs), frames (length-prefixed, carries everything) or json (one object a "
-                  "line, with the properties)")
+                  "lines, records (paragraphs), frames (length-prefixed) or json; the last two carry everything")
       ->check(CLI::IsMember({"lines", "records", "frames", "json"}))
       ->capture_default_str();
 }

@@ -35,21 +35,32 @@ std::uint64_t depth_of(const Json& queue) {
 }
 
 void print_queues(const Json& answer) {
-  Table table({"QUEUE", "MESSAGES", "SIZE", "DEPTH", "GROUPS", "DEAD", "RETAIN", "LIMIT"});
+  Table table({"QUEUE", "MESSAGES", "SIZE", "DEPTH", "GROUPS", "DEAD", "TRIMMED", "RETAIN", "LIMIT"});
   for (const Json& queue : answer.at("queues"))
     table.add({text_of(queue, "name"), count_of(queue, "messages"),
                readable_size(queue.at("bytes").get<std::uint64_t>()), grouped(depth_of(queue)),
-               grouped(queue.at("groups").size()), count_of(queue, "dead"), text_of(queue, "retain"),
+               grouped(queue.at("groups").size()), count_of(queue, "dead"),
+               grouped(queue.at("counters").value("trimmed", std::uint64_t{0})), text_of(queue, "retain"),
                text_of(queue, "limit")});
   fmt::print("{}", table.text());
 }
 
+/// The prefixes that a group takes; "-" for a group that takes everything.
+std::string subscriptions(const Json& group) {
+  std::string list;
+  for (const Json& prefix : group.value("subscriptions", Json::array())) {
+    const auto text = printable(prefix.get<std::string>());
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", text.empty() ? "(all)" : text);
+  }
+  return list.empty() ? "-" : list;
+}
+
 void print_groups(const Json& groups) {
   if (groups.empty()) return;
-  Table table({"GROUP", "DEPTH", "CLAIMED", "RETRYING"});
+  Table table({"GROUP", "DEPTH", "CLAIMED", "RETRYING", "TRIMMED", "SUBSCRIPTIONS"});
   for (const Json& group : groups)
-    table.add(
-        {text_of(group, "name"), count_of(group, "depth"), count_of(group, "claimed"), count_of(group, "retrying")});
+    table.add({text_of(group, "name"), count_of(group, "depth"), count_of(group, "claimed"),
+               count_of(group, "retrying"), grouped(group.value("trimmed", std::uint64_t{0})), subscriptions(group)});
   fmt::print("\n{}", table.text());
 }
 
@@ -106,8 +117,8 @@ void add_queues(CLI::App& app, Chosen& chosen) {
   add(app, chosen, "queues", "List the queues of a store", "Example:\n  vtx queues sqlite:/tmp/q.db", print_queues);
   add(app, chosen, "show", "Show one queue: its groups and counters",
       "DEPTH counts what a group has not settled yet, CLAIMED what its consumers hold, RETRYING what is to be "
-      "delivered "
-      "again.\n\nExample:\n  vtx show 'sqlite:/tmp/q.db?queue=jobs'",
+      "delivered again, TRIMMED what retention removed before the group had it.\n\nExample:\n  vtx show "
+      "'sqlite:/tmp/q.db?queue=jobs'",
       print_queue);
 }
 

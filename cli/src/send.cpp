@@ -22,17 +22,17 @@ namespace {
 constexpr const char* kFooter =
     "Without FILE, or with -, standard input is read. With --type pub the queue keeps its messages for whoever comes, "
     "as\n"
-    "its retention says; sent to a plain endpoint, they wait for the first subscriber.\n"
+    "its retention says; on a plain transport they wait for the first subscriber.\n"
     "Exits with 0 only when every message is durable, and says on standard error how many are. SIGINT and SIGTERM end "
-    "it with 1 after what was read has been made durable.\n"
+    "it\n"
+    "with 1 after what was read has been made durable.\n"
     "\n"
     "Examples:\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=jobs' jobs.txt            one message a line\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=packages' --format records /var/lib/dpkg/status\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=ticks' --type pub ticks.txt\n"
-    "  echo '{\"frames\": [\"hello\"], \"properties\": {\"Ttl\": \"1h\"}}' | vtx send 'sqlite:q.db?queue=jobs' "
-    "--format "
-    "json\n"
+    "  vtx send 'sqlite:/tmp/q.db?queue=jobs' --format json jobs.json\n"
+    "                                 each line as {\"frames\": [\"hello\"], \"properties\": {\"Ttl\": \"1h\"}}\n"
     "  printf 'hello\\n' | vtx send 'sqlite:q.db?queue=jobs'";
 
 struct SendOptions {

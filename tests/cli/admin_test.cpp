@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // The commands that look at and steer a store, for people and as JSON, and what goes to which stream.
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "cli_test.hpp"
@@ -42,6 +43,29 @@ TEST_F(AdminTest, QueuesAndShowTellTheSame) {
   EXPECT_EQ(table.code, 0);
   EXPECT_EQ(whole_lines(table.out).size(), 2U) << table.out;
   EXPECT_EQ(table.out.substr(0, 5), "QUEUE");
+}
+
+TEST_F(AdminTest, ShowNamesSubscriptionsAndWhatWasTrimmed) {
+  ASSERT_EQ(run({"send", uri("&retain=100"), "--type", "pub"}, file("first\n")).code, 0);
+  EXPECT_EQ(run({"recv", uri("&subscription=desk&from=oldest"), "--type", "sub", "-n", "1", "--subscribe", "f",
+                 "--subscribe", "usd."})
+                .out,
+            "first\n");
+  EXPECT_NE(run({"show", uri()}).out.find("f, usd."), std::string::npos) << run({"show", uri()}).out;
+  // Retention works in the background of those that have the queue open.
+  Process open(scratch_, {"tail", uri(), "-n", "0"});
+  ASSERT_EQ(run({"send", uri(), "--type", "pub"}, file(numbered_lines(5000))).code, 0);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  json group;
+  do group = ask({"show", uri()}).at("groups").at(0);
+  while (group.at("trimmed") < 4900 && std::chrono::steady_clock::now() < deadline);
+  EXPECT_EQ(group.at("trimmed"), 4900);
+  EXPECT_EQ(group.at("subscriptions"), json::parse(R"(["f", "usd."])"));
+  for (const std::string command : {"show", "queues"}) {
+    const std::string table = run({command, uri()}).out;
+    EXPECT_NE(table.find("TRIMMED"), std::string::npos) << table;
+    EXPECT_NE(table.find("4,900"), std::string::npos) << table;
+  }
 }
 
 TEST_F(AdminTest, AQueueThatIsNotThereIsNamed) {
