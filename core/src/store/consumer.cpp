@@ -232,6 +232,7 @@ void Consumer::give_back_unsent(Leased& held) {
 }
 
 Slot* Consumer::front() {
+  tell_caught_up();
   while (!queue_.empty()) {
     const auto found = claims_.find(queue_.front());
     if (found == claims_.end()) {
@@ -271,7 +272,12 @@ void Consumer::on_passed(Seq seq) {
 
 void Consumer::on_caught_up() {
   newest_ = 0;
-  if (std::exchange(caught_up_, true) || !wanted_.filtering) return;
+  if (!std::exchange(caught_up_, true)) caught_up_untold_ = wanted_.filtering;
+}
+
+/// When the next message is asked for, the one before is in the pipe: who hears of it finds there all that was.
+void Consumer::tell_caught_up() {
+  if (!std::exchange(caught_up_untold_, false)) return;
   events_.on_link_event(VTX_EVENT_CAUGHT_UP,
                         fmt::format("all that queue '{}' held for '{}' has been delivered: from here on it is live",
                                     options_.queue, wanted_.name));

@@ -97,6 +97,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   bool is_wanted(Leased& held);
   void on_passed(driver::Seq seq);
   void on_caught_up();
+  void tell_caught_up();
   bool settle();
   bool reclaim(Leased& held, std::size_t index);
   void nack(Leased& held, driver::u32 offset, driver::Ms delay, const char* reason);
@@ -136,6 +137,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   Timers::Token filter_again_ = 0;
   driver::u32 scan_ = 1;  ///< messages to claim while none of them is wanted
   bool caught_up_ = false;
+  bool caught_up_untold_ = false;
   driver::Seq first_live_ = 0;  ///< the first one after that
   driver::Seq newest_ = 0;      ///< once a claim reached the head of its stream: the message that was it
   bool joined_ = false;

@@ -148,6 +148,7 @@ Reader::Fetched* Reader::current() {
 }
 
 Slot* Reader::front() {
+  tell_caught_up();
   if (filter_.empty()) return nullptr;
   while (Fetched* batch = current()) {
     const Message& message = batch->batch->messages()[batch->next];
@@ -204,7 +205,12 @@ void Reader::forget(Fetched& batch) {
 
 void Reader::on_caught_up() {
   newest_ = 0;
-  if (std::exchange(caught_up_, true)) return;
+  if (!std::exchange(caught_up_, true)) caught_up_untold_ = true;
+}
+
+/// When the next message is asked for, the one before is in the pipe: who hears of it finds there all that was.
+void Reader::tell_caught_up() {
+  if (!std::exchange(caught_up_untold_, false)) return;
   events_.on_link_event(
       VTX_EVENT_CAUGHT_UP,
       fmt::format("all that queue '{}' held has been delivered: from here on it is live", options_.queue));

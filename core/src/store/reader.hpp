@@ -63,6 +63,7 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
   void pass(Fetched& batch);
   void forget(Fetched& batch);
   void on_caught_up();
+  void tell_caught_up();
 
   Engine& engine_;
   const LinkOptions options_;
@@ -82,6 +83,7 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
   bool drained_ = false;  ///< the end was reached; wait for a change
   bool reading_ = false;  ///< a Read is out
   bool caught_up_ = false;
+  bool caught_up_untold_ = false;
   driver::Seq first_live_ = 0;  ///< the first one after that
   driver::Seq newest_ = 0;      ///< once a read reached the head: the message that was it
   bool closing_ = false;
