@@ -113,13 +113,16 @@ CREATE TABLE vtx_holder (
   lease_ms INTEGER NOT NULL
 );
 
--- Names that one holder has.
+-- Names that one holder has: 'peer:X', the mailbox of X.
 CREATE TABLE vtx_hold (
-  what TEXT PRIMARY KEY,
-  holder INTEGER NOT NULL
+  queue INTEGER NOT NULL,
+  what TEXT NOT NULL,
+  holder INTEGER NOT NULL,
+  PRIMARY KEY (queue, what)
 ) WITHOUT ROWID;
+CREATE INDEX vtx_hold_holder ON vtx_hold (holder);
 
--- What was settled without being consumed: dead_lettered, expired, filtered, skipped, trimmed. grp 0: of no group.
+-- What was settled without being consumed: dead_lettered, expired, filtered, skipped, trimmed, undeliverable. grp 0: of no group.
 CREATE TABLE vtx_tally (
   queue INTEGER NOT NULL,
   grp INTEGER NOT NULL,

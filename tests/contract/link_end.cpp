@@ -36,7 +36,8 @@ TEST_P(LinkContract, RefusesWithASentence) {
       {ZMQ_PUSH, at("ttl=5s"), ENOTSUP, "not yet"},
       {ZMQ_PUSH, "", EINVAL, ""},
       {ZMQ_PAIR, at(), ENOTSUP, "PAIR"},
-      {ZMQ_REQ, at(), ENOTSUP, "REQ"},
+      {ZMQ_DEALER, at(), ENOTSUP, "DEALER"},
+      {ZMQ_REP, at("ack=manual"), EINVAL, "ack"},
       {ZMQ_STREAM, at(), ENOTSUP, "STREAM"},
   };
   for (const Refusal& refusal : refusals) {

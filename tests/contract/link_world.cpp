@@ -72,6 +72,11 @@ Socket& Socket::set(int option, int value) {
   return *this;
 }
 
+Socket& Socket::set(int option, std::string_view value) {
+  EXPECT_EQ(zmq_setsockopt(socket_, option, value.data(), value.size()), 0) << zmq_strerror(zmq_errno());
+  return *this;
+}
+
 Socket& Socket::bind(const std::string& endpoint) {
   EXPECT_EQ(vtx_bind(world_.vtx(), socket_, endpoint.c_str()), 0) << vtx_last_error();
   return *this;
@@ -212,6 +217,7 @@ QueueView show(World& world, const std::string& endpoint) {
   for (const json& group : answer.at("groups")) {
     view.groups[group.at("name")] = {group.at("depth"), group.at("claimed"), group.at("retrying")};
   }
+  view.counters = answer.at("counters");
   return view;
 }
 

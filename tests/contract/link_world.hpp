@@ -80,6 +80,7 @@ class Socket {
 
   void* get() const { return socket_; }
   Socket& set(int option, int value);
+  Socket& set(int option, std::string_view value);
   /// These fail the test when the call fails.
   Socket& bind(const std::string& endpoint);
   Socket& connect(const std::string& endpoint);
@@ -131,6 +132,7 @@ struct QueueView {
   std::string retain;
   std::uint64_t messages = 0, head = 0, dead = 0;
   std::map<std::string, Group> groups;
+  std::map<std::string, std::uint64_t> counters;
 };
 QueueView show(World& world, const std::string& endpoint);
 

@@ -80,9 +80,50 @@ class StoreQueueContract : public StoreContract {
   Id holder_ = 0;
 };
 
+inline std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+/// The usual scene, and letters to peers.
+class StoreMailboxContract : public StoreQueueContract {
+ protected:
+  Id mailbox(const std::string& peer) { return a_->run(driver::OpenStream{queue_, "mailbox", peer, 0}).id; }
+  Id readers(const std::string& peer) {
+    return a_->run(driver::OpenGroup{queue_, "mailbox", peer, "default", "", {}, {}, 10}).id;
+  }
+  driver::Append letter(const std::string& peer, const std::string& body, int only_if = -1) {
+    driver::Append append;
+    append.queue = queue_;
+    append.peer = peer;
+    append.only_if = only_if;
+    driver::Message message;
+    message.body = bytes_of(body);
+    append.messages.push_back(message);
+    return append;
+  }
+  Completion send(std::vector<driver::Append> appends, std::vector<Settle> settles = {}) {
+    driver::Commit commit = a_->next_commit();
+    commit.appends = std::move(appends);
+    commit.settles = std::move(settles);
+    return a_->run(commit);
+  }
+  u64 counter(const std::string& name) {
+    for (const auto& [what, n] : a_->stats("q").counters)
+      if (what == name) return n;
+    return 0;
+  }
+  /// Finds out by sending to it.
+  bool has_mailbox(const std::string& peer) {
+    const u64 before = counter("undeliverable");
+    send({letter(peer, body_)});
+    return counter("undeliverable") == before;
+  }
+
+  const std::string body_ = "is anybody there?";
+};
+
 }  // namespace vtx::test
 
 /// Runs the whole contract on a StoreUnderTest. Once a test program and name.
-#define VTX_STORE_CONTRACT(name, under_test)                                    \
-  INSTANTIATE_TEST_SUITE_P(name, StoreContract, ::testing::Values(under_test)); \
-  INSTANTIATE_TEST_SUITE_P(name, StoreQueueContract, ::testing::Values(under_test))
+#define VTX_STORE_CONTRACT(name, under_test)                                         \
+  INSTANTIATE_TEST_SUITE_P(name, StoreContract, ::testing::Values(under_test));      \
+  INSTANTIATE_TEST_SUITE_P(name, StoreQueueContract, ::testing::Values(under_test)); \
+  INSTANTIATE_TEST_SUITE_P(name, StoreMailboxContract, ::testing::Values(under_test))

@@ -163,14 +163,14 @@ TEST_P(StoreQueueContract, OneHolderHasAName) {
   const auto b = open();
   const Id other = b->holder();
   const std::string what = "peer:\xc3\xa4 ' % \" \\ ;--";
-  EXPECT_TRUE(a_->ask(Hold{what, holder_, false}).status.ok());
-  EXPECT_TRUE(a_->ask(Hold{what, holder_, false}).status.ok());
-  EXPECT_EQ(b->ask(Hold{what, other, false}).status.code(), Code::busy);
-  EXPECT_TRUE(b->ask(Hold{"pair:up", other, false}).status.ok());
-  EXPECT_TRUE(b->ask(Hold{what, other, true}).status.ok());  // not its to release: no effect
-  EXPECT_EQ(b->ask(Hold{what, other, false}).status.code(), Code::busy);
-  EXPECT_TRUE(a_->ask(Hold{what, holder_, true}).status.ok());
-  EXPECT_TRUE(b->ask(Hold{what, other, false}).status.ok());
+  EXPECT_TRUE(a_->ask(Hold{queue_, what, holder_, false}).status.ok());
+  EXPECT_TRUE(a_->ask(Hold{queue_, what, holder_, false}).status.ok());
+  EXPECT_EQ(b->ask(Hold{queue_, what, other, false}).status.code(), Code::busy);
+  EXPECT_TRUE(b->ask(Hold{queue_, "pair:up", other, false}).status.ok());
+  EXPECT_TRUE(b->ask(Hold{queue_, what, other, true}).status.ok());  // not its to release: no effect
+  EXPECT_EQ(b->ask(Hold{queue_, what, other, false}).status.code(), Code::busy);
+  EXPECT_TRUE(a_->ask(Hold{queue_, what, holder_, true}).status.ok());
+  EXPECT_TRUE(b->ask(Hold{queue_, what, other, false}).status.ok());
 }
 
 }  // namespace

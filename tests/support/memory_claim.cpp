@@ -190,7 +190,7 @@ Completion MemoryDatabase::run(const TakeOver& take) {
   Completion answer;
   const auto holder = tables_.holders.find(take.holder);
   if (holder == tables_.holders.end() || holder->second.count != take.seen) return answer;
-  std::erase_if(tables_.holds, [&](const auto& hold) { return hold.second == take.holder; });
+  if (holder->second.ended) end_holder(take.holder);
   for (auto it = tables_.claims.begin(); it != tables_.claims.end();) {
     if (it->second.holder != take.holder) {
       ++it;

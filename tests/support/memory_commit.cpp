@@ -42,7 +42,8 @@ std::string one_line(std::string text) {
 /// Whatever is wrong is found before anything is done: a commit is whole or not at all.
 Status MemoryDatabase::check(const Commit& commit) const {
   for (const Append& append : commit.appends) {
-    if (!tables_.streams.contains(append.stream)) return Status(Code::not_found, "No such stream.");
+    if (append.stream != 0 && !tables_.streams.contains(append.stream))
+      return Status(Code::not_found, "No such stream.");
     if (append.only_if >= static_cast<int>(commit.settles.size()))
       return Status(Code::invalid, "only_if names no settlement of this commit.");
     if (append.messages.size() > driver::kMaxBatch) return Status(Code::invalid, "Too many messages in one append.");
@@ -65,7 +66,8 @@ Completion MemoryDatabase::run(const Commit& commit) {
   if (producer && commit.counter <= producer->counter) {
     const auto fenced = producer->fenced.find(commit.counter);
     if (fenced != producer->fenced.end()) answer.fenced = fenced->second;
-    if (!commit.appends.empty()) answer.head = tables_.streams.at(commit.appends.back().stream).head;
+    if (!commit.appends.empty() && commit.appends.back().stream != 0)
+      answer.head = tables_.streams.at(commit.appends.back().stream).head;
     return answer;
   }
   for (u32 i = 0; i < commit.settles.size(); ++i)
@@ -84,7 +86,14 @@ Completion MemoryDatabase::run(const Commit& commit) {
 }
 
 void MemoryDatabase::append(const Append& append, Completion& answer) {
-  StreamRow& stream = tables_.streams.at(append.stream);
+  StreamRow* target =
+      append.stream != 0 ? &tables_.streams.at(append.stream) : find_stream(append.queue, "mailbox", append.peer, 0);
+  if (!target) {
+    answer.count += append.messages.size();
+    tables_.queues.at(append.queue).counters["undeliverable"] += append.messages.size();
+    return;
+  }
+  StreamRow& stream = *target;
   for (const driver::Message& message : append.messages) {
     if (!append.origin.empty()) {
       Seq& mark = tables_.marks[append.origin];
@@ -177,7 +186,7 @@ bool MemoryDatabase::bury(const ClaimRow& claim, Seq seq, const std::string& rea
   row.expires = {};  // a dead letter stays until someone looks at it
   // One that dies again after a requeue keeps the sequence it had in its own queue.
   const std::string sequence = stream.dead_letters ? property_of(row.properties, "Dead-Sequence") : std::to_string(seq);
-  row.properties = without_dead_lines(row.properties) + "Dead-Group: " + group.name +
+  row.properties = without_dead_lines(row.properties) + "Dead-Group: " + to_text(group.title()) +
                    "\nDead-Reason: " + one_line(reason) + "\nDead-Queue: " + queue.name +
                    "\nDead-Sequence: " + sequence + "\nDead-Deliveries: " + std::to_string(claim.lease.delivery) + "\n";
   StreamRow& dead = dead_stream_of(queue);

@@ -9,7 +9,6 @@ namespace vtx::test {
 
 using driver::Beat;
 using driver::Completion;
-using driver::Hold;
 
 void MemoryDatabase::remember_synced() {
   const std::lock_guard lock(mutex_);
@@ -104,19 +103,6 @@ Completion MemoryDatabase::run(const Beat& beat) {
     answer.holders.push_back({other.id, other.count, other.lease, other.ended});
   }
   return answer;
-}
-
-Completion MemoryDatabase::run(const Hold& hold) {
-  const auto held = tables_.holds.find(hold.what);
-  if (hold.release) {
-    if (held != tables_.holds.end() && held->second == hold.holder) tables_.holds.erase(held);
-    return {};
-  }
-  if (!lives(hold.holder)) return refuse(Code::fenced, "This holder has ended: become a new one.");
-  if (held != tables_.holds.end() && held->second != hold.holder && lives(held->second))
-    return refuse(Code::busy, hold.what + " is held by another.");
-  tables_.holds[hold.what] = hold.holder;
-  return {};
 }
 
 }  // namespace vtx::test

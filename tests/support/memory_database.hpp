@@ -47,6 +47,7 @@ class MemoryDatabase {
   driver::Completion run(const driver::OpenStream& open);
   driver::Completion run(const driver::OpenGroup& open);
   driver::Completion run(const driver::Hold& hold);
+  driver::Completion run(const driver::Forget& forget);
   driver::Completion run(const driver::ClaimNext& wish);
   driver::Completion run(const driver::Locate& locate);
   driver::Completion run(const driver::Read& read);
@@ -66,6 +67,11 @@ class MemoryDatabase {
   void settle_one(const ClaimRow& claim, Seq seq, const driver::Odd* odd);
   bool bury(const ClaimRow& claim, Seq seq, const std::string& reason);
   void finish(const ClaimRow& claim, Seq seq);
+
+  // memory_mailbox.cpp
+  void end_holder(Id holder);
+  void release(Id queue, const std::string& what);
+  void remove_mailbox(Id queue, const std::string& peer);
 
   // memory_claim.cpp
   void retry(Id group, RetryRow row);

@@ -116,6 +116,7 @@ Completion MemoryDatabase::run(const OpenGroup& open) {
     row.peer = open.peer;
     row.name = open.name;
     row.max_deliveries = open.default_max_deliveries;
+    if (!find_stream(open.queue, open.kind, open.peer, 0)) make_stream(open.queue, open.kind, open.peer, 0);
     for (const StreamRow* stream : streams_of(row)) row.next[stream->id] = position(*stream, *start);
     found = tables_.groups.emplace(row.id, std::move(row)).first;
   }
@@ -161,7 +162,7 @@ bool MemoryDatabase::requeue(StreamRow& dead, Seq seq) {
   const QueueRow* queue = find_queue(property_of(properties, "Dead-Queue"));
   const std::string name = property_of(properties, "Dead-Group");
   for (auto& [id, group] : tables_.groups) {
-    if (!queue || group.queue != queue->id || group.name != name) continue;
+    if (!queue || group.queue != queue->id || to_text(group.title()) != name) continue;
     dead.requeued.insert(seq);
     retry(id, {0, dead.id, seq, seq, 0, now(), {}});
     return true;
@@ -198,7 +199,7 @@ Completion MemoryDatabase::run(const Steer& steer) {
 
 driver::GroupStats MemoryDatabase::stats(const GroupRow& group) const {
   driver::GroupStats stats;
-  stats.name = group.name;
+  stats.name = to_text(group.title());
   stats.filter = group.filter;
   stats.trimmed = group.trimmed;
   u64 fresh = 0;
@@ -231,7 +232,8 @@ driver::QueueStats MemoryDatabase::stats(const QueueRow& queue) {
     stats.tail = stream.tail();
   }
   for (const auto& [id, group] : tables_.groups)
-    if (group.queue == queue.id) stats.groups.push_back(this->stats(group));
+    if (group.queue == queue.id && (group.kind != "mailbox" || this->stats(group).depth > 0))
+      stats.groups.push_back(this->stats(group));
   stats.counters.assign(queue.counters.begin(), queue.counters.end());
   const QueueRow* dead_queue = find_queue(queue.name + ".dead");
   const StreamRow* dead = dead_queue ? find_stream(dead_queue->id, "main", "", 0) : nullptr;

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "vtx/driver/names.hpp"
 #include "vtx/driver/operations.hpp"
 
 namespace vtx::test {
@@ -75,6 +76,7 @@ struct GroupRow {
   std::map<Id, Seq> next;                                      ///< by stream: first sequence never leased; absent 1
   std::map<std::tuple<StoreTime, Seq, Id>, RetryRow> retries;  ///< in the order of leasing
 
+  driver::GroupName title() const { return {kind, peer, name}; }
   Seq next_of(Id stream) const {
     const auto found = next.find(stream);
     return found == next.end() ? 1 : found->second;
@@ -112,7 +114,7 @@ struct Tables {
   std::map<Id, HolderRow> holders;
   std::map<std::array<std::byte, 16>, ProducerRow> producers;
   std::map<std::string, Seq> marks;
-  std::map<std::string, Id> holds;
+  std::map<std::pair<Id, std::string>, Id> holds;  ///< by queue and name
 };
 
 }  // namespace vtx::test

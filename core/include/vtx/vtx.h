@@ -161,6 +161,7 @@ typedef struct vtx_stats_t {
   uint64_t depth;          /* gauge: messages of the queue not yet settled by the group (consumers) or by its slowest group (producers);
                               for a subscriber without a name: not yet delivered */
   uint64_t trimmed;        /* removed by retention before this reader had been given them */
+  uint64_t undeliverable;  /* replies to peers that are no more */
 } vtx_stats_t;
 
 /*

@@ -11,7 +11,7 @@ Counterpart::Counterpart(void* socket, std::string address) : socket_(socket), a
 
 Counterpart::~Counterpart() { zmq_close(socket_); }
 
-Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int type, bool takes_subscriptions) {
+Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int type, bool unbounded) {
   void* socket = zmq_socket(zmq_context, type);
   if (socket == nullptr) {
     const int error = errno;
@@ -35,7 +35,7 @@ Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int 
   }
   std::size_t size = sizeof counterpart->fd_;
   if (zmq_setsockopt(socket, ZMQ_SNDHWM, &one, sizeof one) != 0 ||
-      zmq_setsockopt(socket, ZMQ_RCVHWM, takes_subscriptions ? &none : &one, sizeof one) != 0 ||
+      zmq_setsockopt(socket, ZMQ_RCVHWM, unbounded || type == ZMQ_XPUB ? &none : &one, sizeof one) != 0 ||
       zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none) != 0 ||
       zmq_bind(socket, counterpart->address_.c_str()) != 0 ||
       zmq_getsockopt(socket, ZMQ_FD, &counterpart->fd_, &size) != 0) {

@@ -23,9 +23,8 @@ class Counterpart {
   /// Binds a socket of `type` to an inproc address of its own. Application thread.
   /// An XPUB can write whether or not anybody is there. It gets a sentinel beside it: a DEALER that carries nothing, but ceases to be
   /// writable when the application's socket goes.
-  static Result<std::unique_ptr<Counterpart>> create(void* zmq_context, int type) {
-    return create(zmq_context, type, type == ZMQ_XPUB);
-  }
+  /// @param unbounded  the application's socket never finds the pipe full
+  static Result<std::unique_ptr<Counterpart>> create(void* zmq_context, int type, bool unbounded);
   /// Joins the application's socket to it: on return the pipe exists on both sides. Application thread.
   /// @param subscribe_all  the application's socket publishes: it is told to send us everything
   Status join(void* application_socket, bool subscribe_all);
@@ -53,7 +52,6 @@ class Counterpart {
 
  private:
   Counterpart(void* socket, std::string address);
-  static Result<std::unique_ptr<Counterpart>> create(void* zmq_context, int type, bool takes_subscriptions);
   Io failed();
   int events_of(void* socket);
   void drain_sentinel();

@@ -34,6 +34,11 @@ class FrameList {
     spare_ready_ = false;
   }
 
+  /// Closes all but the first `size` of those that were kept; the spare one must have been kept, too.
+  void shrink(std::size_t size) {
+    while (size_ > size) zmq_msg_close(at(--size_));
+  }
+
   std::size_t size() const { return size_; }
   zmq_msg_t* at(std::size_t index) { return &(*blocks_[index / kBlock])[index % kBlock]; }
 

@@ -10,10 +10,12 @@
 
 #include "bridge/reaper.hpp"
 #include "codec/properties.hpp"
-#include "store/consumer.hpp"
-#include "store/reader.hpp"
+#include "manager/link_parts.hpp"
+#include "pattern/lanes.hpp"
+#include "store/holder.hpp"
 #include "store/tender.hpp"
 #include "vtx/driver/frames.hpp"
+#include "vtx/driver/names.hpp"
 #include "vtx/driver/options.hpp"
 #include "vtx/vtx.h"
 
@@ -28,19 +30,11 @@ constexpr int kDeliverAtOnce = 1024;
 
 Link::Link(LinkRequest request, Engine& engine, const LinkHome& home)
     : request_(std::move(request)), engine_(engine), home_(home), linger_ms_(request_.linger_ms) {
-  const LinkOptions& options = request_.endpoint.options;
-  if (request_.pattern->in != In::none) {
-    gate_ = std::make_shared<Gate>(home.releases, options.ack, home.reaper, home.driver);
-    const bool filtering = request_.pattern->in == In::filter;
-    const std::string from = options.from.value_or(filtering ? "now" : "oldest");
-    if (filtering && options.subscription.empty()) {
-      receiver_ = std::make_shared<Reader>(engine, options, from, gate_, home.registry, stats_, *this);
-    } else {
-      Group group{filtering ? options.subscription : options.group, from, filtering};
-      receiver_ = std::make_shared<Consumer>(engine, options, std::move(group), gate_, home.registry, stats_, *this);
-    }
-  }
-  if (request_.pattern->out != Out::none) producer_ = std::make_shared<Producer>(engine, options, stats_, *this);
+  const auto gate = [&](Ack ack) { return std::make_shared<Gate>(home.releases, ack, home.reaper, home.driver); };
+  LinkParts parts = make_parts(request_, {engine, stats_, *this, home.registry}, gate);
+  gate_ = std::move(parts.gate);
+  receiver_ = std::move(parts.receiver);
+  producer_ = std::move(parts.producer);
 }
 
 Link::~Link() {
@@ -69,6 +63,7 @@ void Link::add_stats(vtx_stats_t& stats) const {
   stats.fenced += stats_.fenced;
   stats.dropped += stats_.dropped;
   stats.trimmed += stats_.trimmed;
+  stats.undeliverable += stats_.undeliverable;
   stats.claims += stats_.claims;
   stats.in_hand += receiver_ ? receiver_->in_hand() : 0;
   // The least live state of all: closing and waiting say more than connecting, and that more than live.
@@ -109,24 +104,61 @@ void Link::open_queue() {
     if (answer.status.ok()) {
       if (const auto retention = parse_retention(answer.declared.retain))
         self->engine_.tender().declared(self->request_.endpoint.options.queue, *retention);
-      self->open_sides(answer.id);
+      self->queue_ = answer.id;
+      self->request_.peer.empty() ? self->open_sides(answer.id) : self->take_name(answer.id);
     } else {
       self->opening_failed(answer.status);
     }
   });
 }
 
+/// One name, one holder: a second link of that name waits.
+void Link::take_name(Id queue) {
+  if (!engine_.live() || phase_ == Phase::done) return;
+  Holder& holder = engine_.holder();
+  if (!std::exchange(joined_, true)) holder.join(request_.endpoint.options.lease);
+  holder.when_ready([self = shared_from_this(), queue] {
+    if (self->phase_ == Phase::done || self->closing()) return;
+    const Id id = self->engine_.holder().id();
+    Hold hold{queue, hold_of_peer(self->request_.peer), id, false};
+    self->engine_.submit(std::move(hold), [self, queue, id](Completion& answer) {
+      if (answer.status.ok()) {
+        self->named_ = id;
+        self->open_sides(queue);
+      } else if (answer.status.code() == Code::busy) {
+        self->opening_failed(
+            Status(Code::busy, fmt::format("the routing id '{}' is in use by another link of queue '{}'",
+                                           self->request_.peer, self->request_.endpoint.options.queue)));
+      } else {
+        self->opening_failed(answer.status);
+      }
+    });
+  });
+}
+
+/// The receiver first: what is sent may be answered at once.
 void Link::open_sides(Id queue) {
   if (!engine_.live() || phase_ == Phase::done) return;
   sides_opening_ = (producer_ ? 1 : 0) + (receiver_ ? 1 : 0);
-  if (producer_) {
-    engine_.submit(OpenStream{queue, "main", {}, 0}, [self = shared_from_this()](Completion& answer) {
-      if (answer.status.ok()) self->producer_->open(answer.id);
-      self->on_side_open(answer.status);
-    });
+  if (!receiver_) return open_producer();
+  receiver_->open(queue, [self = shared_from_this()](const Status& status) {
+    if (status.ok() && self->producer_) self->open_producer();
+    self->on_side_open(status);
+  });
+}
+
+void Link::open_producer() {
+  if (!engine_.live() || phase_ == Phase::done) return;
+  // Who only answers has no stream of its own to write to.
+  if (request_.pattern->out == Out::one) {
+    producer_->open(queue_, 0);
+    return on_side_open({});
   }
-  if (receiver_)
-    receiver_->open(queue, [self = shared_from_this()](const Status& status) { self->on_side_open(status); });
+  const std::string kind = lanes_of(*request_.pattern, request_.bind).writes;
+  engine_.submit(OpenStream{queue_, kind, {}, 0}, [self = shared_from_this()](Completion& answer) {
+    if (answer.status.ok()) self->producer_->open(self->queue_, answer.id);
+    self->on_side_open(answer.status);
+  });
 }
 
 void Link::on_side_open(const Status& status) {
@@ -196,6 +228,8 @@ bool Link::pump() {
   if (receiver_) moved |= receiver_->work();
   if (producer_) moved |= producer_->commit();
   answer_flushes();
+  if (abandon_ && (request_.pattern->envelope != Envelope::reply || pipe_empty_))
+    receiver_->abandon(*std::exchange(abandon_, std::nullopt));
   if (closing()) moved |= finish();
   return moved;
 }
@@ -220,13 +254,19 @@ bool Link::send_next() {
     if (slot == nullptr) return false;
     receiver_->pop();
     split(*slot);
-    slot->batch->lend(slot->index, static_cast<std::uint32_t>(parts_.size()));
-    slot->batch->frame(slot->index, parts_[0], &pending_frame_);
+    slot->batch->lend(slot->index, static_cast<std::uint32_t>(parts_.size() - first_lent_));
+    make_frame(*slot, 0, &pending_frame_);
     pending_ = slot;
   } else {
     split(*slot);
   }
   return hand_over(*slot);
+}
+
+void Link::make_frame(Slot& slot, std::size_t part, zmq_msg_t* frame) {
+  if (part >= first_lent_) return slot.batch->frame(slot.index, parts_[part], frame);
+  if (zmq_msg_init_size(frame, parts_[part].size()) != 0) throw std::bad_alloc();
+  std::ranges::copy(parts_[part], static_cast<std::byte*>(zmq_msg_data(frame)));
 }
 
 bool Link::hand_over(Slot& slot) {
@@ -267,7 +307,7 @@ bool Link::send_frames(Slot& slot) {
   // The first frame decides: libzmq takes the others, or drops the whole message because the pipe has gone.
   for (std::size_t i = 1; i < parts_.size(); ++i) {
     zmq_msg_t frame;
-    slot.batch->frame(slot.index, parts_[i], &frame);
+    make_frame(slot, i, &frame);
     const bool more = i + 1 < parts_.size() || with_properties;
     if (counterpart_->send(&frame, more) != Counterpart::Io::done) zmq_msg_close(&frame);
   }
@@ -315,6 +355,7 @@ bool Link::decide(std::string_view delivery_id, Outcome outcome, std::uint32_t d
 void Link::split(Slot& slot) {
   const Message& message = slot.batch->messages()[slot.index];
   parts_.clear();
+  first_lent_ = 0;
   if (message.frames == 1) {
     parts_.push_back(message.body);
   } else if (!decode_frames(message.body, message.frames, parts_)) {
@@ -323,6 +364,15 @@ void Link::split(Slot& slot) {
                               message.seq, request_.endpoint.options.queue));
     parts_.assign(1, message.body);
   }
+  if (request_.pattern->envelope == Envelope::reply) add_address(slot);
+}
+
+/// REP keeps what is ahead of the body, and returns it with its reply; if it is closed instead, libzmq lets go of it where nobody can tell
+/// whether the body was received. So this is copied, and only the body lent.
+void Link::add_address(const Slot& slot) {
+  first_lent_ = first_body_frame(parts_).value_or(0) + 1;
+  address_ = encode({receiver_->claim_of(slot), slot.batch->messages()[slot.index].seq});
+  parts_.insert(parts_.begin(), address_);
 }
 
 /// The message that waits for room in the pipe was never received.
@@ -332,9 +382,9 @@ void Link::return_pending() {
   split(slot);
   gate_->sending = true;
   zmq_msg_close(&pending_frame_);
-  for (std::size_t i = 1; i < parts_.size(); ++i) {
+  for (std::size_t i = std::max<std::size_t>(first_lent_, 1); i < parts_.size(); ++i) {
     zmq_msg_t frame;
-    slot.batch->frame(slot.index, parts_[i], &frame);
+    make_frame(slot, i, &frame);
     zmq_msg_close(&frame);
   }
   gate_->sending = false;
@@ -511,22 +561,29 @@ void Link::decide_releases() {
 void Link::give_back() {
   if (!receiver_) return;
   decide_releases();  // they are queued before this is called
-  receiver_->abandon(true);
+  abandon(true);
+}
+
+/// What is in hand goes back; but first what answers some of it must be heard.
+void Link::abandon(bool counted) {
+  if (!receiver_ || abandon_) return;
+  abandon_ = counted;
+  look_ = true;
 }
 
 void Link::detach() {
   detached_ = true;
   begin_close(request_.linger_ms);
   look_ = true;
-  if (receiver_) receiver_->abandon(false);  // what is unread cannot be told from what is in hand
+  abandon(false);  // what is unread cannot be told from what is in hand
 }
 
 void Link::on_context_terminated() {
   pipe_gone_ = true;
   pipe_empty_ = true;
   begin_close(linger_ms_);
-  if (receiver_) receiver_->abandon(false);  // what is unread cannot be told from what is in hand
-  close_counterpart();                       // zmq_ctx_term waits for it
+  abandon(false);       // what is unread cannot be told from what is in hand
+  close_counterpart();  // zmq_ctx_term waits for it
 }
 
 bool Link::finish() {
@@ -534,15 +591,35 @@ bool Link::finish() {
   if (producer_) {
     const bool drained = !counterpart_ || (pipe_empty_ && (pipe_gone_ || detached_));
     const bool stuck = !engine_.live() || !producer_->trouble().ok();
-    if (linger_over_ && stuck && !(drained && producer_->idle())) {
-      on_linger_expired();
-    } else if (!drained || !producer_->idle()) {
-      return false;
-    }
+    if (linger_over_ && stuck && !given_up_ && !(drained && producer_->idle())) on_linger_expired();
+    if (!given_up_ && !(drained && producer_->idle())) return false;
   }
   if (receiver_ && !receiver_->done()) return false;
+  if (!depart()) return false;
   drop();
   return true;
+}
+
+/// The store forgets who we were. False while its answer is to come.
+bool Link::depart() {
+  if (departed_ || !engine_.live()) return true;
+  if (departing_ > 0) return false;
+  const auto answered = [self = shared_from_this()](Completion&) { self->departed_ = --self->departing_ == 0; };
+  if (const auto producer = producer_ ? producer_->watermark() : std::nullopt; producer && producer_->idle()) {
+    ++departing_;
+    engine_.submit(Forget{*producer}, answered);
+  }
+  // What it has stored last may be more than the queue is to keep.
+  if (const std::string& name = request_.endpoint.options.queue; producer_ && engine_.tender().lets_go(name)) {
+    ++departing_;
+    engine_.submit(Tend{name}, answered);
+  }
+  if (named_ != 0) {
+    ++departing_;
+    engine_.submit(Hold{queue_, hold_of_peer(request_.peer), named_, true}, answered);
+  }
+  departed_ = departing_ == 0;
+  return departed_;
 }
 
 void Link::on_linger_expired() {
@@ -555,6 +632,9 @@ void Link::on_linger_expired() {
   }
   zmq_msg_close(&frame);
   stats_.dropped += dropped;
+  pipe_empty_ = true;
+  given_up_ = true;
+  producer_->give_up();
   on_link_event(
       VTX_EVENT_LINGER_EXPIRED,
       fmt::format("{} messages were not stored within the linger of {} ms and are dropped", dropped, linger_ms_));
@@ -575,6 +655,7 @@ void Link::drop() {
   if (receiver_ && !receiver_->done()) receiver_->drop();
   if (producer_) producer_->drop();
   close_counterpart();
+  if (std::exchange(joined_, false)) engine_.holder().leave(request_.endpoint.options.lease);
   engine_.remove(this);
   monitor(ZMQ_EVENT_CLOSED);
   for (Flush& flush : flushes_) flush.call->answer(Status(Code::fenced, "the link ended before all was durable"));

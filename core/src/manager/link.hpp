@@ -11,35 +11,22 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bridge/batch_registry.hpp"
 #include "bridge/counterpart.hpp"
 #include "manager/call.hpp"
+#include "manager/link_request.hpp"
 #include "manager/monitor.hpp"
-#include "pattern/pattern.hpp"
+#include "pattern/request.hpp"
 #include "store/engine.hpp"
 #include "store/producer.hpp"
 #include "store/receiver.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {
-
-/// What an application thread hands over to make a link.
-struct LinkRequest {
-  std::uint64_t id = 0;    ///< of the link, in this process
-  void* socket = nullptr;  ///< the application's; never used from a driver thread
-  SocketId socket_id = 0;
-  const Pattern* pattern = nullptr;
-  LinkEndpoint endpoint;
-  bool bind = false;
-  // Options of the genuine socket, in ZeroMQ's own units.
-  int linger_ms = -1;
-  int receive_hwm = 1000;
-  int reconnect_ms = 100;
-  int reconnect_max_ms = 0;
-};
 
 /// What a link needs of its driver thread.
 struct LinkHome {
@@ -113,13 +100,17 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
 
   int state() const;
   void open_queue();
+  void take_name(driver::Id queue);
   void open_sides(driver::Id queue);
+  void open_producer();
   void on_side_open(const Status& status);
   void opening_failed(const Status& status);
   bool deliver();
   bool send_next();
+  void make_frame(Slot& slot, std::size_t part, zmq_msg_t* frame);
   bool hand_over(Slot& slot);
   void split(Slot& slot);
+  void add_address(const Slot& slot);
   void decide_releases();
   bool send_frames(Slot& slot);
   std::string properties_of(const Slot& slot) const;
@@ -136,7 +127,9 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   void on_probed();
   void on_context_terminated();
   void answer_flushes();
+  void abandon(bool counted);
   bool finish();
+  bool depart();
   void on_linger_expired();
   void monitor(int event, int value = 0);
 
@@ -153,20 +146,29 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   std::function<void(Status)> opened_;
   int sides_opening_ = 0;
   Timers::Token reopen_ = 0;
-  bool look_ = false;        ///< the counterpart may have news
-  bool pipe_full_ = false;   ///< wait for the descriptor before sending again
-  bool pipe_empty_ = false;  ///< everything in the pipe has been taken
-  bool pipe_gone_ = false;   ///< the application's end is gone, or the context
-  int probes_ = 0;           ///< of the reaper, still to be sent
-  bool detached_ = false;    ///< an empty pipe is the end
+  bool look_ = false;            ///< the counterpart may have news
+  bool pipe_full_ = false;       ///< wait for the descriptor before sending again
+  bool pipe_empty_ = false;      ///< everything in the pipe has been taken
+  bool pipe_gone_ = false;       ///< the application's end is gone, or the context
+  int probes_ = 0;               ///< of the reaper, still to be sent
+  bool detached_ = false;        ///< an empty pipe is the end
+  std::optional<bool> abandon_;  ///< once the replies in the pipe are taken; whether counted
+  driver::Id queue_ = 0;
+  driver::Id named_ = 0;  ///< the holder that has our peer's name in the store
+  bool joined_ = false;   ///< of the engine's holder, for that
+  int departing_ = 0;     ///< answers to wait for
+  bool departed_ = false;
   int linger_ms_ = -1;
   Timers::Token linger_ = 0;
   bool linger_over_ = false;
+  bool given_up_ = false;  ///< what was not stored when it was
   std::vector<Flush> flushes_;
-  std::vector<std::span<const std::byte>> parts_;  ///< frames of the message being handed over
-  Slot* pending_ = nullptr;                        ///< lent, but its first frame found the pipe full
-  zmq_msg_t pending_frame_{};                      ///< that frame
-  std::string trouble_told_;                       ///< the trouble that the monitor knows of
+  std::vector<Frame> parts_;    ///< frames of the message being handed over
+  std::size_t first_lent_ = 0;  ///< the parts before it are copied: letting go of them says nothing
+  AddressFrame address_{};      ///< of a request: the first part
+  Slot* pending_ = nullptr;     ///< lent, but its first frame found the pipe full
+  zmq_msg_t pending_frame_{};   ///< that frame
+  std::string trouble_told_;    ///< the trouble that the monitor knows of
 };
 
 }  // namespace vtx

@@ -11,6 +11,7 @@
 
 #include "manager/admin.hpp"
 #include "manager/raw_instance.hpp"
+#include "pattern/peer.hpp"
 
 namespace vtx {
 
@@ -25,6 +26,13 @@ int socket_option(void* socket, int option, int fallback) {
   int value = 0;
   std::size_t size = sizeof value;
   return zmq_getsockopt(socket, option, &value, &size) == 0 ? value : fallback;
+}
+
+std::string routing_id(void* socket) {
+  std::array<char, 256> id{};
+  std::size_t size = id.size();
+  if (zmq_getsockopt(socket, ZMQ_ROUTING_ID, id.data(), &size) != 0) return {};
+  return {id.data(), size};
 }
 
 Status zmq_failure(const char* what, const char* endpoint) {
@@ -162,6 +170,10 @@ Result<LinkRequest> Manager::request_for(void* socket, const Pattern& pattern, c
   request.receive_hwm = socket_option(socket, ZMQ_RCVHWM, 1000);
   request.reconnect_ms = socket_option(socket, ZMQ_RECONNECT_IVL, 100);
   request.reconnect_max_ms = socket_option(socket, ZMQ_RECONNECT_IVL_MAX, 0);
+  if (!pattern.mailbox.empty()) {
+    const std::string id = routing_id(socket);
+    request.peer = id.empty() ? anonymous_peer() : peer_name(id);
+  }
   return request;
 }
 
@@ -192,7 +204,7 @@ Status Manager::link(void* socket, const char* endpoint, bool bind) {
       return Status(
           Code::unsupported,
           fmt::format("a {} socket cannot be linked to a store ('{}'){}", pattern->name, request->endpoint.address.text,
-                      pattern->counterpart < 0 ? "" : " yet: PUSH, PULL, PUB, SUB, XPUB and XSUB can"));
+                      pattern->counterpart < 0 ? "" : " yet: PUSH, PULL, PUB, SUB, XPUB, XSUB, REQ and REP can"));
     }
     if (Status status = check_socket(socket, *pattern); !status.ok()) return status;
   }

@@ -8,7 +8,9 @@
 #include <array>
 #include <random>
 
+#include "pattern/lanes.hpp"
 #include "util/quiet_thread.hpp"
+#include "vtx/driver/names.hpp"
 
 namespace vtx {
 
@@ -116,13 +118,15 @@ void StoreInstance::in_driver(std::function<void()> action) {
 Result<std::vector<std::string>> StoreInstance::open(LinkId id, LinkRequest request) {
   void* socket = request.socket;
   const int counterpart_type = request.pattern->counterpart;
+  // REP must never find the pipe full: it would drop the reply.
+  const bool unbounded = request.pattern->envelope == Envelope::reply;
   const bool publishes = request.pattern->out == Out::all;
   const auto call = std::make_shared<Call<Status>>();
   post([this, id, request = std::move(request), call]() mutable { start_link(id, std::move(request), call); });
   if (const auto status = call->wait(kAnswerWithin); status && !status->ok()) {
     return tl::unexpected<Status>(*status);
   }
-  auto counterpart = Counterpart::create(context_, counterpart_type);
+  auto counterpart = Counterpart::create(context_, counterpart_type, unbounded);
   if (const auto late = call->wait(Ms(0)); late && !late->ok()) return tl::unexpected<Status>(*late);
   const Status joined = counterpart ? (*counterpart)->join(socket, publishes) : counterpart.error();
   const auto addresses = counterpart ? (*counterpart)->addresses() : std::vector<std::string>();
@@ -205,32 +209,35 @@ bool StoreInstance::decide(LinkId id, const std::string& delivery_id, Outcome ou
 
 bool StoreInstance::add_stats(LinkId id, vtx_stats_t& stats) {
   std::optional<LinkEndpoint> endpoint;
-  bool consumes = false;
+  const Pattern* pattern = nullptr;
+  bool bind = false;
   Seq position = 0;
   in_driver([&] {
     const auto target = link(id);
     if (!target) return;
     target->add_stats(stats);
     endpoint = target->request().endpoint;
-    consumes = target->request().pattern->in != In::none;
+    pattern = target->request().pattern;
+    bind = target->request().bind;
     position = target->position();
   });
   if (!endpoint) return false;
-  const std::uint64_t depth = depth_of(*endpoint, consumes, position);
+  const std::uint64_t depth = depth_of(*endpoint, *pattern, bind, position);
   stats.depth = depth == UINT64_MAX || stats.depth == UINT64_MAX ? UINT64_MAX : stats.depth + depth;
   return true;
 }
 
-std::uint64_t StoreInstance::depth_of(const LinkEndpoint& endpoint, bool consumes, Seq position) {
+std::uint64_t StoreInstance::depth_of(const LinkEndpoint& endpoint, const Pattern& pattern, bool bind, Seq position) {
   const auto answer = ask(endpoint.address, false, Inspect{endpoint.options.queue}, kAnswerWithin);
   if (!answer || answer->queues.empty()) return UINT64_MAX;
   const QueueStats& queue = answer->queues.front();
   if (position > 0) return queue.head + 1 - std::min(position, queue.head + 1);
   const LinkOptions& options = endpoint.options;
-  const std::string& name = options.subscription.empty() ? options.group : options.subscription;
+  const std::string name = to_text(GroupName{lanes_of(pattern, bind).reads, "",
+                                             options.subscription.empty() ? options.group : options.subscription});
   std::uint64_t slowest = queue.groups.empty() ? queue.messages : 0;
   for (const GroupStats& group : queue.groups) {
-    if (consumes && group.name == name) return group.depth;
+    if (pattern.in != In::none && group.name == name) return group.depth;
     slowest = std::max(slowest, group.depth);
   }
   return slowest;

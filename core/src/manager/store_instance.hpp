@@ -55,7 +55,7 @@ class StoreInstance final : public Instance {
   void end_links();
   void end_engines();
   Result<Engine*> engine_for(const driver::Endpoint& endpoint, bool create, int reconnect_ms, int reconnect_max_ms);
-  std::uint64_t depth_of(const LinkEndpoint& endpoint, bool consumes, driver::Seq position);
+  std::uint64_t depth_of(const LinkEndpoint& endpoint, const Pattern& pattern, bool bind, driver::Seq position);
   void start_link(LinkId id, LinkRequest request, const std::shared_ptr<Call<Status>>& call);
   std::shared_ptr<Link> link(LinkId id) const;
   void watch(int fd, std::uint64_t key);

@@ -41,7 +41,8 @@ Consumer::~Consumer() {
 
 void Consumer::open(Id queue, Opened opened) {
   queue_id_ = queue;
-  OpenGroup open{queue, "main", {}, wanted_.name, wanted_.from, {}, options_.max_deliveries, 10};
+  const GroupName& name = wanted_.name;
+  OpenGroup open{queue, name.kind, name.peer, name.name, wanted_.from, {}, options_.max_deliveries, 10};
   engine_.submit(std::move(open), [self = shared_from_this(), this, opened = std::move(opened)](Completion& answer) {
     if (answer.status.ok()) on_open(answer);
     opened(answer.status);
@@ -51,10 +52,10 @@ void Consumer::open(Id queue, Opened opened) {
 void Consumer::on_open(const Completion& answer) {
   group_ = answer.id;
   max_deliveries_ = answer.max_deliveries;
-  feed_.on_changed();
+  feed_->on_changed();
   if (joined_ || closing_) return;
   joined_ = true;
-  feed_.join(this);
+  feed_->join(this);
   engine_.holder().join(options_.lease);
   engine_.tender().settled(options_.queue, 0);
 }
@@ -64,7 +65,7 @@ void Consumer::on_lost() { group_ = 0; }
 void Consumer::set_filter(const Filter& filter) {
   filter_ = filter;
   filter_is_new_ = true;
-  feed_.on_changed();
+  feed_->on_changed();
   if (!filter_.empty()) return;
   // Nobody has subscribed to it, so it is not this consumer's to pass over.
   give_back_unsent();
@@ -75,7 +76,8 @@ bool Consumer::keep_filter() {
   if (!filter_is_new_ || filter_again_ != 0 || filter_.empty() || group_ == 0 || !engine_.live() || closing_)
     return false;
   filter_is_new_ = false;
-  OpenGroup open{queue_id_, "main", {}, wanted_.name, wanted_.from, filter_.encode(), {}, 10};
+  const GroupName& name = wanted_.name;
+  OpenGroup open{queue_id_, name.kind, name.peer, name.name, wanted_.from, filter_.encode(), {}, 10};
   engine_.submit(std::move(open), [self = shared_from_this(), this](Completion& answer) {
     if (answer.status.ok() || dropped_) return;
     filter_is_new_ = true;
@@ -88,7 +90,7 @@ bool Consumer::keep_filter() {
 void Consumer::close() {
   if (closing_) return;
   closing_ = true;
-  if (joined_) feed_.leave(this);
+  if (joined_) feed_->leave(this);
   engine_.reactor().timers.cancel(stall_);
   give_back_unsent();
   // Together with what was not handed over, so that both come again in order. A release that is only heard of later finds closing_ set.
@@ -115,7 +117,7 @@ void Consumer::abandon(bool counted) {
 void Consumer::drop() {
   closing_ = true;
   dropped_ = true;
-  feed_.leave(this);
+  feed_->leave(this);
   leave_when_empty();
   while (!claims_.empty()) {
     Leased& held = claims_.begin()->second;
@@ -165,7 +167,7 @@ void Consumer::on_claim(Completion& answer) {
   held.receiver = this;
   held.undone = static_cast<u32>(claim.last - claim.first + 1);
   held.done.assign((held.undone + 63) / 64, 0);
-  feed_.on_claim_opened(claim.delivery > 1);
+  feed_->on_claim_opened(claim.delivery > 1);
   if (!answer.messages.empty()) {
     held.batch = Batch::create(gate_, std::move(answer.buffer), std::move(answer.messages));
     held.batch->owner = static_cast<Held*>(&held);
@@ -202,12 +204,15 @@ void Consumer::dead_letter(Leased& held) {
                                  : held.claim.reason;
   for (; held.next < held.batch->messages().size(); ++held.next) {
     --unsent_;
-    ++stats_.dead_lettered;
-    mark(held, offset(held, held.next), Verdict::dead, {}, reason);
-    events_.on_link_event(VTX_EVENT_DEAD_LETTERED,
-                          fmt::format("message {} of queue '{}' went to '{}.dead': {}",
-                                      held.batch->messages()[held.next].seq, options_.queue, options_.queue, reason));
+    dead_letter(held, held.batch->messages()[held.next].seq, reason);
   }
+}
+
+void Consumer::dead_letter(Leased& held, Seq seq, const std::string& reason) {
+  ++stats_.dead_lettered;
+  mark(held, static_cast<u32>(seq - held.claim.first), Verdict::dead, {}, reason);
+  events_.on_link_event(VTX_EVENT_DEAD_LETTERED, fmt::format("message {} of queue '{}' went to '{}.dead': {}", seq,
+                                                             options_.queue, options_.queue, reason));
 }
 
 void Consumer::give_back_unsent() {
@@ -257,13 +262,25 @@ Slot* Consumer::front() {
 bool Consumer::is_wanted(Leased& held) {
   const Message& message = held.batch->messages()[held.next];
   const bool expired = message.expires != StoreTime{} && message.expires <= engine_.reactor().clock.wall();
-  if (!expired && (!wanted_.filtering || filter_.passes(first_frame(message.body, message.frames)))) return true;
-  ++(expired ? stats_.expired : stats_.filtered);
+  const Fit fit = expired ? Fit::not_wanted : fit_of(message);
+  if (fit == Fit::good) return true;
   --unsent_;
   const u32 at = offset(held, held.next++);
-  if (!is_done(held, at)) mark(held, at, expired ? Verdict::expired : Verdict::filtered, {}, {});
+  if (fit == Fit::malformed) {
+    if (!is_done(held, at))
+      dead_letter(held, message.seq, "it is no request: it has no empty delimiter frame with a body behind it");
+  } else {
+    ++(expired ? stats_.expired : stats_.filtered);
+    if (!is_done(held, at)) mark(held, at, expired ? Verdict::expired : Verdict::filtered, {}, {});
+  }
   on_passed(message.seq);
   return false;
+}
+
+Fit Consumer::fit_of(const Message& message) const {
+  if (wanted_.judge) return wanted_.judge(message);
+  if (!wanted_.filtering || filter_.passes(first_frame(message.body, message.frames))) return Fit::good;
+  return Fit::not_wanted;
 }
 
 void Consumer::on_passed(Seq seq) {
@@ -280,7 +297,7 @@ void Consumer::tell_caught_up() {
   if (!std::exchange(caught_up_untold_, false)) return;
   events_.on_link_event(VTX_EVENT_CAUGHT_UP,
                         fmt::format("all that queue '{}' held for '{}' has been delivered: from here on it is live",
-                                    options_.queue, wanted_.name));
+                                    options_.queue, wanted_.name.name));
 }
 
 void Consumer::pop() {
@@ -335,7 +352,7 @@ bool Consumer::decide(Id claim, Seq seq, Outcome outcome, std::uint32_t delay_ms
     } else {
       ++stats_.nacked;
       Leased& held = found->second;
-      if (std::exchange(held.resting, false)) feed_.on_rest_ended(held.claim.delivery > 1);
+      if (std::exchange(held.resting, false)) feed_->on_rest_ended(held.claim.delivery > 1);
       nack(held, offset(held, slot.index), Ms(delay_ms), "nacked");
     }
     return true;
@@ -394,7 +411,7 @@ void Consumer::decide(Leased& held, Slot& slot) {
 void Consumer::confirm(Slot* slot) {
   if (slot == nullptr) return;
   Leased& held = leased(slot->batch);
-  if (std::exchange(held.resting, false)) feed_.on_rest_ended(held.claim.delivery > 1);
+  if (std::exchange(held.resting, false)) feed_->on_rest_ended(held.claim.delivery > 1);
   mark(held, offset(held, slot->index));
 }
 
@@ -408,7 +425,7 @@ void Consumer::rest() {
   Leased& held = leased(unconfirmed_->batch);
   if (held.undone != 1 || held.resting) return;
   held.resting = true;
-  feed_.on_claim_rests(held.claim.delivery > 1);
+  feed_->on_claim_rests(held.claim.delivery > 1);
 }
 
 /// Once when it begins and once when it is over; that the session is lost is told for the whole link.
@@ -419,8 +436,10 @@ void Consumer::tell_trouble(const Status& status, const char* recovered) {
 }
 
 /// Decides against a lent message that nobody has decided yet; its release will mean nothing.
-bool Consumer::reclaim(Leased& held, std::size_t index) {
-  if (!held.batch->slot(index).lent || !held.batch->slot(index).decide(Outcome::overdue)) return false;
+bool Consumer::reclaim(Leased& held, std::size_t index) { return take_from_hand(held, index, Outcome::overdue); }
+
+bool Consumer::take_from_hand(Leased& held, std::size_t index, Outcome outcome) {
+  if (!held.batch->slot(index).lent || !held.batch->slot(index).decide(outcome)) return false;
   --in_hand_;
   --held.lent;
   return true;
@@ -436,9 +455,13 @@ u32 Consumer::offset(const Leased& held, std::size_t index) {
 
 bool Consumer::is_done(const Leased& held, u32 offset) { return (held.done[offset / 64] >> (offset % 64) & 1) != 0; }
 
-void Consumer::mark(Leased& held, u32 offset) {
+void Consumer::set_done(Leased& held, u32 offset) {
   held.done[offset / 64] |= u64{1} << (offset % 64);
   --held.undone;
+}
+
+void Consumer::mark(Leased& held, u32 offset) {
+  set_done(held, offset);
   if (held.marked++ == 0) dirty_.push_back(held.claim.id);
 }
 
@@ -478,6 +501,7 @@ bool Consumer::settle() {
     Leased& held = found->second;
     sent.push_back({id, std::exchange(held.marked, 0), held.undone == 0, std::exchange(held.in_doubt, false)});
     held.odd_sent = std::exchange(held.odd, {});
+    held.settling = true;
     commit.settles.push_back({group_, id, held.done, held.odd_sent});
   }
   dirty_.clear();
@@ -498,6 +522,7 @@ void Consumer::on_settled(const std::vector<Sent>& sent, Completion& answer) {
       const auto found = claims_.find(one.claim);
       if (found == claims_.end()) continue;
       Leased& held = found->second;
+      held.settling = false;
       if (held.marked == 0) dirty_.push_back(one.claim);
       held.marked += one.marked;
       held.in_doubt = true;
@@ -520,16 +545,55 @@ void Consumer::on_settled(const std::vector<Sent>& sent, Completion& answer) {
     const auto given_back = std::ranges::count_if(
         held.odd_sent, [](const Odd& odd) { return odd.verdict == Verdict::nacked || odd.verdict == Verdict::unseen; });
     settled += one.marked - static_cast<u64>(given_back);
-    if (given_back > 0) feed_.on_changed();
+    if (given_back > 0) feed_->on_changed();
     held.odd_sent.clear();
     held.ready = true;
-    if (one.closed &&
-        (options_.ack != Ack::none || held.batch == nullptr || held.next == held.batch->messages().size())) {
-      forget(held);
-    }
+    held.settling = false;
+    forget_when_settled(held);
   }
   stats_.settled += settled;
   engine_.tender().settled(options_.queue, settled);
+}
+
+/// The store has closed the claim, unless it waits for a word of ours.
+void Consumer::forget_when_settled(Leased& held) {
+  if (held.undone > 0 || held.marked > 0 || held.settling) return;
+  const bool waits = options_.ack == Ack::none && held.batch != nullptr && held.next < held.batch->messages().size();
+  if (!waits) forget(held);
+}
+
+const Message* Consumer::begin_answer(Id claim, Seq seq, u32& offset) {
+  const auto found = claims_.find(claim);
+  if (found == claims_.end() || found->second.batch == nullptr) return nullptr;
+  Leased& held = found->second;
+  const auto& messages = held.batch->messages();
+  const auto message = std::ranges::lower_bound(messages, seq, {}, &Message::seq);
+  if (message == messages.end() || message->seq != seq) return nullptr;
+  const auto index = static_cast<std::size_t>(message - messages.begin());
+  offset = this->offset(held, index);
+  if (is_done(held, offset) || !take_from_hand(held, index, Outcome::acked)) return nullptr;
+  ++let_go_;
+  ++let_go_ever_;
+  stalled_ = false;
+  return &*message;
+}
+
+void Consumer::on_answered(Id claim, u32 offset, bool fenced) {
+  if (fenced) return fence(claim);
+  const auto found = claims_.find(claim);
+  if (found == claims_.end()) return;
+  Leased& held = found->second;
+  set_done(held, offset);
+  ++stats_.settled;
+  engine_.tender().settled(options_.queue, 1);
+  forget_when_settled(held);
+}
+
+void Consumer::on_unanswered(Id claim, u32 offset, const std::string& why) {
+  const auto found = claims_.find(claim);
+  if (found == claims_.end()) return;
+  ++stats_.nacked;
+  nack(found->second, offset, {}, why.c_str());
 }
 
 void Consumer::fence(Id claim) {
@@ -548,7 +612,7 @@ void Consumer::fence(Id claim) {
       VTX_EVENT_FENCED,
       fmt::format("a claim of queue '{}', group '{}' (messages {} to {}) was taken over while this consumer was "
                   "silent for longer than its lease; its unsettled messages go to others",
-                  options_.queue, wanted_.name, held.claim.first, held.claim.last));
+                  options_.queue, to_text(wanted_.name), held.claim.first, held.claim.last));
   forget(held);
 }
 
@@ -559,8 +623,8 @@ void Consumer::forget(Leased& held) {
     held.batch->owner = nullptr;
     held.batch->unref();
   }
-  if (held.resting) feed_.on_rest_ended(held.claim.delivery > 1);
-  feed_.on_claim_closed(held.claim.delivery > 1);
+  if (held.resting) feed_->on_rest_ended(held.claim.delivery > 1);
+  feed_->on_claim_closed(held.claim.delivery > 1);
   claims_.erase(held.claim.id);
   leave_when_empty();
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,14 +18,23 @@
 #include "store/link_stats.hpp"
 #include "store/receiver.hpp"
 #include "store/window.hpp"
+#include "vtx/driver/names.hpp"
 
 namespace vtx {
 
+enum class Fit {
+  good,
+  not_wanted,  ///< settled as filtered
+  malformed,   ///< dead-lettered
+};
+
 /// What a consumer leases from, besides the options of its endpoint.
 struct Group {
-  std::string name;
+  driver::GroupName name;
   std::string from;        ///< where a new one begins
   bool filtering = false;  ///< only what the socket has subscribed to
+  /// What the pattern makes of a message that is next; none: all are for the application.
+  std::function<Fit(const driver::Message&)> judge;
 };
 
 class Consumer final : public Receiver, public std::enable_shared_from_this<Consumer> {
@@ -49,6 +59,15 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   driver::u64 on_claim_submitted();
   void on_claim(driver::Completion& answer);
 
+  // For a Replier: between a reply and the answer of the store the request is neither in hand nor settled.
+  /// The reply to a request in hand is here. @param offset  of the request in its claim
+  /// @return the request, valid until on_answered() or on_unanswered(); nullptr when it is not in hand (any more)
+  const driver::Message* begin_answer(driver::Id claim, driver::Seq seq, driver::u32& offset);
+  /// It is stored, and the request settled with it; or `fenced`, and so neither.
+  void on_answered(driver::Id claim, driver::u32 offset, bool fenced);
+  /// It will not be stored: the request goes to another.
+  void on_unanswered(driver::Id claim, driver::u32 offset, const std::string& why);
+
   // For the Link.
   Slot* front() override;
   void pop() override;
@@ -70,6 +89,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
     driver::u32 marked = 0;             ///< newly done since the latest submission
     bool ready = true;                  ///< false: ack=none, and not yet recorded
     bool in_doubt = false;              ///< a settlement's answer was lost with the session
+    bool settling = false;              ///< a settlement is submitted, not answered
     bool delivered = false;             ///< any of it was handed over
     bool resting = false;               ///< only its unconfirmed message is left (ack=next)
   };
@@ -88,6 +108,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   static Leased& leased(const Batch* batch);
   static driver::u32 offset(const Leased& held, std::size_t index);
   static bool is_done(const Leased& held, driver::u32 offset);
+  static void set_done(Leased& held, driver::u32 offset);
   void mark(Leased& held, driver::u32 offset);
   void mark(Leased& held, driver::u32 offset, driver::Verdict verdict, driver::Ms delay, std::string reason);
   void decide(Held& held, Slot& slot) override;
@@ -95,15 +116,19 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   void on_open(const driver::Completion& answer);
   bool keep_filter();
   bool is_wanted(Leased& held);
+  Fit fit_of(const driver::Message& message) const;
   void on_passed(driver::Seq seq);
   void on_caught_up();
   void tell_caught_up();
   bool settle();
   bool reclaim(Leased& held, std::size_t index);
+  bool take_from_hand(Leased& held, std::size_t index, Outcome outcome);
   void nack(Leased& held, driver::u32 offset, driver::Ms delay, const char* reason);
   void give_back_unsent();
   void give_back_unsent(Leased& held);
   void dead_letter(Leased& held);
+  void dead_letter(Leased& held, driver::Seq seq, const std::string& reason);
+  void forget_when_settled(Leased& held);
   void forget(Leased& held);
   void leave_when_empty();
   void fence(driver::Id claim);
@@ -123,7 +148,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   BatchRegistry& registry_;
   LinkStats& stats_;
   LinkEvents& events_;
-  Feed& feed_;
+  const std::shared_ptr<Feed> feed_;
   Window window_;
   Timers::Token stall_ = 0;
   driver::u64 let_go_before_stall_ = 0;

@@ -49,10 +49,11 @@ void Engine::add(Member* member) {
 
 void Engine::remove(Member* member) { std::erase(members_, member); }
 
-Feed& Engine::feed(const std::string& queue, const std::string& group) {
-  auto& feed = feeds_[queue + '/' + group];
-  if (!feed) feed = std::make_unique<Feed>(*this);
-  return *feed;
+std::shared_ptr<Feed> Engine::feed(const std::string& queue, const driver::GroupName& group) {
+  std::weak_ptr<Feed>& known = feeds_[queue + '/' + to_text(group)];
+  std::shared_ptr<Feed> feed = known.lock();
+  if (!feed) known = feed = std::make_shared<Feed>(*this);
+  return feed;
 }
 
 void Engine::submit(driver::Operation operation, Answer answer) {
@@ -63,7 +64,8 @@ void Engine::submit(driver::Operation operation, Answer answer) {
 
 bool Engine::run() {
   if (live()) {
-    for (auto& [name, feed] : feeds_) feed->claim();
+    std::erase_if(feeds_, [](const auto& entry) { return entry.second.expired(); });
+    for (const auto& [name, feed] : feeds_) feed.lock()->claim();
   }
   completions_.clear();
   store_->poll(completions_);
@@ -102,8 +104,9 @@ void Engine::on_event(Completion& completion) {
 }
 
 void Engine::on_changed(const std::string& queue) {
-  for (auto& [name, feed] : feeds_) {
-    if (queue.empty() || (name.starts_with(queue) && name[queue.size()] == '/')) feed->on_changed();
+  for (const auto& [name, known] : feeds_) {
+    const auto feed = known.lock();
+    if (feed && (queue.empty() || (name.starts_with(queue) && name[queue.size()] == '/'))) feed->on_changed();
   }
   for (Reader* reader : readers_) {
     if (queue.empty() || reader->queue() == queue) reader->on_changed();

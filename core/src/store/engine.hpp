@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -14,6 +15,7 @@
 
 #include "session/backoff.hpp"
 #include "util/timers.hpp"
+#include "vtx/driver/names.hpp"
 #include "vtx/driver/store.hpp"
 
 namespace vtx {
@@ -92,8 +94,8 @@ class Engine {
 
   Holder& holder() { return *holder_; }
   Tender& tender() { return *tender_; }
-  /// The feed of a group of a queue, made when first asked for.
-  Feed& feed(const std::string& queue, const std::string& group);
+  /// The feed of a group of a queue, made when first asked for; it lives as long as anybody has it.
+  std::shared_ptr<Feed> feed(const std::string& queue, const driver::GroupName& group);
 
  private:
   void on_event(driver::Completion& completion);
@@ -115,7 +117,7 @@ class Engine {
   std::vector<driver::Completion> completions_;
   std::unique_ptr<Holder> holder_;
   std::unique_ptr<Tender> tender_;
-  std::unordered_map<std::string, std::unique_ptr<Feed>> feeds_;
+  std::map<std::string, std::weak_ptr<Feed>> feeds_;  ///< by QUEUE/GROUP
 };
 
 }  // namespace vtx

@@ -31,8 +31,14 @@ void Holder::on_live() {
   if (!leases_.empty()) beat();
 }
 
+void Holder::when_ready(std::function<void()> ready) {
+  if (ready_) return ready();
+  waiting_.push_back(std::move(ready));
+}
+
 void Holder::on_lost() {
   ready_ = false;
+  waiting_.clear();
   seen_.clear();
   engine_.reactor().timers.cancel(timer_);
 }
@@ -55,6 +61,7 @@ void Holder::on_beat(Completion& answer) {
   if (answer.status.ok()) {
     id_ = answer.id;  // kept even if nobody needs it any more: the store has it, and the next consumer will
     ready_ = true;
+    for (const auto& ready : std::exchange(waiting_, {})) ready();
   }
   if (leases_.empty()) return;
   if (answer.status.ok()) {

@@ -5,8 +5,11 @@
 // store knows that they ended.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "util/timers.hpp"
 #include "vtx/driver/operations.hpp"
@@ -24,6 +27,8 @@ class Holder {
   void join(driver::Ms lease);
   void leave(driver::Ms lease);
 
+  /// Calls back once there is an id, at once when there is; not at all when the session is lost before. Somebody must have joined.
+  void when_ready(std::function<void()> ready);
   /// 0 while the store has not given one yet.
   driver::Id id() const { return ready_ ? id_ : 0; }
   /// Numbers this holder's claims.
@@ -53,6 +58,7 @@ class Holder {
   bool beating_ = false;
   Timers::Token timer_ = 0;
   std::map<driver::Ms, int> leases_;
+  std::vector<std::function<void()>> waiting_;  ///< for the id
   std::unordered_map<driver::Id, Seen> seen_;
 };
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "store/producer.hpp"
 
-#include <sys/random.h>
-
 #include "store/tender.hpp"
-#include "vtx/driver/frames.hpp"
+#include "util/random.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {
@@ -29,25 +27,25 @@ void Producer::Batch::clear() {
 }
 
 Producer::Producer(Engine& engine, const LinkOptions& options, LinkStats& stats, LinkEvents& events)
-    : engine_(engine), options_(options), stats_(stats), events_(events) {
-  std::size_t filled = 0;
-  while (filled < id_.size()) {
-    const ssize_t got = ::getrandom(id_.data() + filled, id_.size() - filled, 0);
-    if (got > 0) filled += static_cast<std::size_t>(got);
-  }
-}
+    : engine_(engine), options_(options), stats_(stats), events_(events), id_(random_bytes<16>()) {}
 
 Producer::~Producer() { engine_.reactor().timers.cancel(again_); }
 
-void Producer::open(Id stream) {
+void Producer::open(Id queue, Id stream) {
+  open_ = true;
+  queue_ = queue;
   stream_ = stream;
   engine_.reactor().timers.cancel(again_);
 }
 
-void Producer::on_lost() { stream_ = 0; }
+void Producer::on_lost() { open_ = false; }
+
+std::optional<std::array<std::byte, 16>> Producer::watermark() const {
+  return counter_ > 0 ? std::optional(id_) : std::nullopt;
+}
 
 bool Producer::ready() const {
-  if (stream_ == 0 || !engine_.live() || !trouble_.ok()) return false;
+  if (!open_ || !engine_.live() || !trouble_.ok()) return false;
   if (batches_.size() < kBatchesAhead) return true;
   const Batch& last = *batches_.back();
   return !last.frozen && last.items.size() < kMaxBatch && last.bytes < kMaxBatchBytes;
@@ -64,32 +62,48 @@ Producer::Batch& Producer::gathering() {
   return *batches_.back();
 }
 
+Frame Producer::frame_of(Batch& batch, std::size_t index) const {
+  zmq_msg_t* message = batch.frames.at(index);
+  return {static_cast<const std::byte*>(zmq_msg_data(message)), zmq_msg_size(message)};
+}
+
 void Producer::keep(bool more) {
   Batch& batch = *batches_.back();
   open_bytes_ += zmq_msg_size(batch.frames.spare());
   batch.frames.keep();
   if (more) return;
-  const auto frames = static_cast<u32>(batch.frames.size() - open_frame_);
-  Item& item = batch.items.emplace_back(Item{open_frame_, frames, open_bytes_, {}});
-  if (options_.properties && frames > 1) take_properties(batch, item);
-  batch.bytes += open_bytes_;
+  parts_.clear();
+  for (std::size_t i = open_frame_; i < batch.frames.size(); ++i) parts_.push_back(frame_of(batch, i));
+  Item item;
+  item.first_frame = open_frame_;
+  item.bytes = std::exchange(open_bytes_, 0);
+  if (options_.properties) take_properties(parts_, item);
+  item.frames = static_cast<u32>(parts_.size());
+  if (!seal(parts_, item)) {
+    batch.frames.shrink(open_frame_);
+    ++stats_.dropped;
+    return;
+  }
+  batch.bytes += item.bytes;
+  batch.items.push_back(std::move(item));
   ++taken_;
   ++stats_.taken;
-  open_bytes_ = 0;
   open_frame_ = batch.frames.size();
 }
 
+bool Producer::seal(std::span<const Frame>, Item&) { return true; }
+
 /// The last frame is not part of the message, unless it is not what it should be: nothing is lost, and the sender is told.
-void Producer::take_properties(Batch& batch, Item& item) {
-  zmq_msg_t* frame = batch.frames.at(item.first_frame + item.frames - 1);
-  const std::string_view text(static_cast<const char*>(zmq_msg_data(frame)), zmq_msg_size(frame));
+void Producer::take_properties(std::vector<Frame>& frames, Item& item) {
+  if (frames.size() - envelope_of(frames) < 2) return;
+  const std::string_view text(reinterpret_cast<const char*>(frames.back().data()), frames.back().size());
   auto properties = parse_properties(text);
   if (!properties) {
     events_.on_link_event(VTX_EVENT_BAD_PROPERTIES,
                           properties.error().text() + "; the message is stored with them as its last frame");
     return;
   }
-  --item.frames;
+  frames.pop_back();
   item.bytes -= text.size();
   item.properties = std::move(*properties);
 }
@@ -103,22 +117,18 @@ std::vector<Message> Producer::messages_of(Batch& batch) {
   batch.encoded.resize(joined);
   std::span<std::byte> space(batch.encoded);
   std::vector<Message> messages(items.size());
-  std::vector<std::span<const std::byte>> parts;
+  std::vector<Frame> parts;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const Item& item = items[i];
-    const auto bytes_of = [&](std::size_t frame) {
-      zmq_msg_t* message = batch.frames.at(item.first_frame + frame);
-      return std::span(static_cast<const std::byte*>(zmq_msg_data(message)), zmq_msg_size(message));
-    };
     messages[i].frames = item.frames;
     messages[i].properties = item.properties.kept;
     messages[i].ttl = item.properties.ttl;
     if (item.frames == 1) {
-      messages[i].body = bytes_of(0);
+      messages[i].body = frame_of(batch, item.first_frame);
       continue;
     }
     parts.clear();
-    for (u32 frame = 0; frame < item.frames; ++frame) parts.push_back(bytes_of(frame));
+    for (u32 frame = 0; frame < item.frames; ++frame) parts.push_back(frame_of(batch, item.first_frame + frame));
     const std::span<std::byte> body = space.first(item.bytes + item.frames * sizeof(u32));
     encode_frames(parts, body);
     messages[i].body = body;
@@ -128,7 +138,7 @@ std::vector<Message> Producer::messages_of(Batch& batch) {
 }
 
 bool Producer::commit() {
-  if (committing_ || again_ != 0 || stream_ == 0 || !engine_.live()) return false;
+  if (committing_ || again_ != 0 || !open_ || !engine_.live()) return false;
   if (batches_.empty() || batches_.front()->items.empty()) return false;
   committing_ = true;
   batches_.front()->frozen = true;
@@ -136,11 +146,19 @@ bool Producer::commit() {
   commit.producer = id_;
   commit.counter = counter_ + 1;
   commit.sync = options_.sync;
-  commit.appends.push_back({stream_, messages_of(*batches_.front()), {}, -1});
+  Batch& batch = *batches_.front();
+  address(Items(batch.items).subspan(batch.done, batch.next()), messages_of(batch), commit);
   engine_.submit(std::move(commit), [self = shared_from_this()](Completion& answer) { self->on_committed(answer); });
   // A consumer that waits here may ask at once: its claim comes after the commit, with an embedded store in the same transaction.
   engine_.on_changed(options_.queue);
   return true;
+}
+
+void Producer::address(Items, std::vector<Message> messages, Commit& commit) const {
+  Append append;
+  append.stream = stream_;
+  append.messages = std::move(messages);
+  commit.appends.push_back(std::move(append));
 }
 
 void Producer::on_committed(Completion& answer) {
@@ -162,8 +180,11 @@ void Producer::on_committed(Completion& answer) {
   engine_.on_changed(options_.queue);
   ++counter_;
   ++stats_.commits;
-  const std::size_t count = batches_.front()->next();
+  const Batch& batch = *batches_.front();
+  const std::size_t count = batch.next();
   stats_.durable += count;
+  stats_.undeliverable += answer.count;
+  on_stored(Items(batch.items).subspan(batch.done, count), answer);
   engine_.tender().stored(options_.queue);
   on_done(count);
 }
@@ -178,7 +199,13 @@ void Producer::on_refused(const Status& why) {
   ++stats_.dropped;
   refusal_ = why;
   events_.on_link_event(VTX_EVENT_REFUSED, why.text() + "; the message was dropped");
+  on_given_up(batch.items[batch.done], why.text());
   on_done(1);
+}
+
+void Producer::give_up() {
+  for (const auto& batch : batches_)
+    for (const Item& item : Items(batch->items).subspan(batch->done)) on_given_up(item, "its linger was over");
 }
 
 void Producer::on_done(std::size_t count) {

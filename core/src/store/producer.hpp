@@ -2,12 +2,16 @@
 //
 // The sending part of a link: natural group commit. While one commit runs, the next batch gathers; an idle link commits at
 // once. A commit is repeated under the same counter until its answer is known, so the store recognises one whose answer was lost.
+// Requests (requester.hpp) and replies (replier.hpp) are derived from it.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "bridge/frame_list.hpp"
@@ -15,6 +19,7 @@
 #include "endpoint/endpoint.hpp"
 #include "store/engine.hpp"
 #include "store/link_stats.hpp"
+#include "vtx/driver/frames.hpp"
 
 namespace vtx {
 
@@ -22,14 +27,21 @@ namespace vtx {
 class Producer : public std::enable_shared_from_this<Producer> {
  public:
   Producer(Engine& engine, const LinkOptions& options, LinkStats& stats, LinkEvents& events);
-  ~Producer();
+  virtual ~Producer();
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
 
-  /// The stream is open in the store under this id: commits begin, or go on.
-  void open(driver::Id stream);
+  /// Queue and stream are open in the store under these ids: commits begin, or go on.
+  /// @param stream  0 for one that writes to mailboxes only
+  void open(driver::Id queue, driver::Id stream);
   /// The session is gone, and with it the stream's id: the next database under this name may be another.
   void on_lost();
   /// The link ends without waiting for a commit that is out: its answer finds neither counters nor events any more.
   void drop() { dropped_ = true; }
+  /// What was taken and is not stored will not be, as far as this link is concerned.
+  void give_up();
+  /// In the store under which its commits are recognised; nullopt when there was none.
+  std::optional<std::array<std::byte, 16>> watermark() const;
 
   /// Takes messages only while it could commit them: what is not taken waits in the pipe, where the high-water mark counts it.
   bool ready() const;
@@ -49,13 +61,34 @@ class Producer : public std::enable_shared_from_this<Producer> {
   /// What holds commits up; ok when nothing does.
   const Status& trouble() const { return trouble_; }
 
- private:
+ protected:
   struct Item {
     std::size_t first_frame = 0;
     driver::u32 frames = 0;
     std::size_t bytes = 0;
     SentProperties properties;
+    // Of a reply:
+    std::string peer;  ///< who asked
+    driver::Id claim = 0;
+    driver::u32 offset = 0;  ///< of the request, in its claim
   };
+  using Items = std::span<const Item>;
+
+  /// A message was received whole: `frames` are those of the item. False: it is not to be stored, and that has been told.
+  virtual bool seal(std::span<const Frame> frames, Item& item);
+  /// How many of them are envelope.
+  virtual std::size_t envelope_of(std::span<const Frame>) const { return 0; }
+  /// Where the items go, and what is settled with them. `messages` are theirs, in the same order.
+  virtual void address(Items items, std::vector<driver::Message> messages, driver::Commit& commit) const;
+  virtual void on_stored(Items, const driver::Completion&) {}
+  /// It will not be stored.
+  virtual void on_given_up(const Item&, const std::string& /*why*/) {}
+
+  driver::Id queue() const { return queue_; }
+  LinkStats& stats() { return stats_; }
+  LinkEvents& events() { return events_; }
+
+ private:
   struct Batch {
     FrameList frames;
     std::vector<Item> items;
@@ -69,7 +102,8 @@ class Producer : public std::enable_shared_from_this<Producer> {
   };
 
   Batch& gathering();
-  void take_properties(Batch& batch, Item& item);
+  Frame frame_of(Batch& batch, std::size_t index) const;
+  void take_properties(std::vector<Frame>& frames, Item& item);
   std::vector<driver::Message> messages_of(Batch& batch);
   void on_committed(driver::Completion& answer);
   void on_refused(const Status& why);
@@ -79,6 +113,8 @@ class Producer : public std::enable_shared_from_this<Producer> {
   const LinkOptions options_;
   LinkStats& stats_;
   LinkEvents& events_;
+  bool open_ = false;
+  driver::Id queue_ = 0;
   driver::Id stream_ = 0;
   std::array<std::byte, 16> id_{};
   driver::u64 counter_ = 0;                     ///< of the commit at the front
@@ -86,6 +122,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
   std::vector<std::unique_ptr<Batch>> spare_;
   std::size_t open_frame_ = 0;  ///< where the message that is being received begins
   std::size_t open_bytes_ = 0;
+  std::vector<Frame> parts_;  ///< of the message at hand
   bool committing_ = false;
   bool dropped_ = false;
   Timers::Token again_ = 0;

@@ -36,6 +36,11 @@ void Tender::stored(const std::string& name) {
   tend_within(name, queue, trims(queue.retention) ? kQuiet : kMostLate);
 }
 
+bool Tender::lets_go(const std::string& name) const {
+  const auto found = queues_.find(name);
+  return found != queues_.end() && trims(found->second.retention);
+}
+
 void Tender::stop() {
   for (auto& [name, queue] : queues_) engine_.reactor().timers.cancel(queue.timer);
   queues_.clear();

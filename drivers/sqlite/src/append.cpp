@@ -6,12 +6,15 @@
 namespace vtx::sqlite {
 
 const Ledger::StreamInfo* Ledger::stream_info(Id stream) {
-  const auto known = streams_.find(stream);
-  if (known != streams_.end()) return &known->second;
+  if (const auto known = streams_.find(stream); known != streams_.end()) return &known->second;
+  if (const auto known = mailboxes_.find(stream); known != mailboxes_.end()) return &known->second;
   auto rows = database_.query(
-      "SELECT q.id, q.name GLOB '*.dead' FROM vtx_stream s JOIN vtx_queue q ON q.id = s.queue WHERE s.id = ?", stream);
+      "SELECT q.id, q.name GLOB '*.dead', s.kind = 'mailbox' FROM vtx_stream s JOIN vtx_queue q ON q.id = s.queue "
+      "WHERE s.id = ?",
+      stream);
   if (!rows.next()) return nullptr;
-  return &streams_.emplace(stream, StreamInfo{rows.number(0), rows.integer(1) != 0}).first->second;
+  auto& known = rows.integer(2) != 0 ? mailboxes_ : streams_;
+  return &known.emplace(stream, StreamInfo{rows.number(0), rows.integer(1) != 0}).first->second;
 }
 
 Ledger::Head& Ledger::head_of(Id stream) {
@@ -35,7 +38,8 @@ Status Ledger::check(const driver::Commit& commit) {
   const auto longest = static_cast<std::size_t>(sqlite3_limit(database_.raw(), SQLITE_LIMIT_LENGTH, -1));
   for (const auto& append : commit.appends) {
     if (!append.origin.empty()) return {Code::unsupported, "forwarding between stores is not yet supported"};
-    if (!stream_info(append.stream)) return {Code::not_found, "no such stream " + std::to_string(append.stream)};
+    if (append.stream != 0 && !stream_info(append.stream))
+      return {Code::not_found, "no such stream " + std::to_string(append.stream)};
     if (append.only_if >= static_cast<int>(commit.settles.size()))
       return {Code::invalid, "only_if names no settlement of this commit"};
     for (const auto& message : append.messages) {
@@ -60,7 +64,8 @@ void Ledger::answer_again(const driver::Commit& commit, Completion& out) {
   auto rows = database_.query("SELECT settle FROM vtx_fenced WHERE producer = ? AND counter = ? ORDER BY settle",
                               commit.producer, commit.counter);
   while (rows.next()) out.fenced.push_back(static_cast<u32>(rows.integer(0)));
-  if (!commit.appends.empty()) out.head = head_of(commit.appends.back().stream).last;
+  if (!commit.appends.empty() && commit.appends.back().stream != 0)
+    out.head = head_of(commit.appends.back().stream).last;
 }
 
 void Ledger::apply(const driver::Commit& commit, Completion& out) {
@@ -74,8 +79,14 @@ void Ledger::apply(const driver::Commit& commit, Completion& out) {
   }
   for (const auto& add : commit.appends) {
     if (add.only_if >= 0 && !holds[static_cast<std::size_t>(add.only_if)]) continue;
-    append(add.stream, add.messages);
-    out.head = head_of(add.stream).last;
+    const Id stream = add.stream != 0 ? add.stream : find_stream({add.queue, "mailbox", add.peer, 0});
+    if (stream == 0) {
+      out.count += add.messages.size();
+      count(add.queue, 0, "undeliverable", add.messages.size());
+      continue;
+    }
+    append(stream, add.messages);
+    out.head = head_of(stream).last;
   }
   if (commit.counter == 0) return;
   for (const u32 settle : out.fenced)

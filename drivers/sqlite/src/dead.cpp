@@ -56,10 +56,11 @@ bool Ledger::bury(const OpenClaim& claim, Seq seq, const std::string& reason) {
   std::string group;
   {
     auto rows = database_.query(
-        "SELECT q.name, g.name FROM vtx_group g JOIN vtx_queue q ON q.id = g.queue WHERE g.id = ?", claim.group);
+        "SELECT q.name, g.kind, g.peer, g.name FROM vtx_group g JOIN vtx_queue q ON q.id = g.queue WHERE g.id = ?",
+        claim.group);
     if (!rows.next()) return false;
     queue = rows.text(0);
-    group = rows.text(1);
+    group = driver::to_text({std::string(rows.text(1)), std::string(rows.text(2)), std::string(rows.text(3))});
   }
   const Id stream = dead_stream(queue, true);
   driver::Message message;
@@ -130,24 +131,24 @@ u64 Ledger::requeue(Id queue, Id stream, Seq seq, Completion& out) {
     auto rows = database_.query("SELECT properties FROM vtx_message WHERE id = ?", row_of(stream, seq));
     if (rows.next()) name = property(rows.text(0), kGroup);
   }
-  const auto group = database_.value("SELECT id FROM vtx_group WHERE queue = ? AND name = ?", queue, name);
-  if (!group) {
+  const Id group = find_group(queue, driver::parse_group_name(name));
+  if (group == 0) {
     out.status = {Code::not_found,
                   "group '" + name + "', where dead letter " + std::to_string(seq) + " comes from, is no more"};
     return 0;
   }
   // Ranges of one group do not overlap, so the nearest one that begins at or before it tells.
   const auto waits = database_.value(
-      "SELECT last FROM vtx_retry WHERE grp = ? AND stream = ? AND first <= ? ORDER BY first DESC LIMIT 1", *group,
+      "SELECT last FROM vtx_retry WHERE grp = ? AND stream = ? AND first <= ? ORDER BY first DESC LIMIT 1", group,
       stream, seq);
   if (waits && static_cast<Seq>(*waits) >= seq) return 0;
-  if (database_.value("SELECT 1 FROM vtx_claim WHERE grp = ?1 AND stream = ?2 AND ?3 BETWEEN first AND last", *group,
+  if (database_.value("SELECT 1 FROM vtx_claim WHERE grp = ?1 AND stream = ?2 AND ?3 BETWEEN first AND last", group,
                       stream, seq))
     return 0;
   database_.run(
-      "INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, 0, 0, '')", *group,
+      "INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, 0, 0, '')", group,
       stream, seq, seq);
-  retried_.insert(static_cast<Id>(*group));
+  retried_.insert(group);
   return 1;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// Finding or creating queues, streams, groups; and names held by one holder.
+// Finding or creating queues, streams, groups.
 #include "ledger.hpp"
 
 namespace vtx::sqlite {
@@ -49,6 +49,13 @@ Id Ledger::find_stream(const driver::OpenStream& open) {
           .value("SELECT id FROM vtx_stream WHERE queue = ? AND kind = ? AND peer = ? AND priority = ?", open.queue,
                  open.kind, open.peer, open.priority)
           .value_or(0));
+}
+
+Id Ledger::find_group(Id queue, const driver::GroupName& group) {
+  return static_cast<Id>(database_
+                             .value("SELECT id FROM vtx_group WHERE queue = ? AND kind = ? AND peer = ? AND name = ?",
+                                    queue, group.kind, group.peer, group.name)
+                             .value_or(0));
 }
 
 Id Ledger::make_stream(const driver::OpenStream& open) {
@@ -116,19 +123,6 @@ Id Ledger::make_group(const driver::OpenGroup& open, const driver::Start& start,
     database_.run("INSERT INTO vtx_cursor (grp, stream, next) VALUES (?, ?, ?)", group, stream,
                   position(stream, start));
   return group;
-}
-
-void Ledger::apply(const driver::Hold& hold, Completion& out) {
-  if (hold.release) {
-    database_.run("DELETE FROM vtx_hold WHERE what = ? AND holder = ?", hold.what, hold.holder);
-    return;
-  }
-  const auto holder = database_.value("SELECT holder FROM vtx_hold WHERE what = ?", hold.what);
-  if (holder && static_cast<Id>(*holder) != hold.holder) {
-    out.status = {Code::busy, hold.what + " is held by another"};
-    return;
-  }
-  database_.run("INSERT OR IGNORE INTO vtx_hold (what, holder) VALUES (?, ?)", hold.what, hold.holder);
 }
 
 }  // namespace vtx::sqlite

@@ -68,17 +68,23 @@ void SqliteStore::apply(const driver::TakeOver& take, Completion& out) {
   if (!beat.dead && beat.count != take.seen) return;
   out.count = ledger_.take_over(take.holder);
   // One that is only slow keeps its number: it may claim again.
-  if (beat.dead) database_.run("DELETE FROM vtx_holder WHERE id = ?", take.holder);
+  if (beat.dead) ledger_.end_holder(take.holder);
 }
 
 void SqliteStore::apply(const driver::Hold& hold, Completion& out) {
-  ledger_.apply(hold, out);
-  if (out.status.code() != Code::busy) return;
-  const auto other = database_.value("SELECT holder FROM vtx_hold WHERE what = ?", hold.what);
-  if (!other || !is_dead(static_cast<Id>(*other))) return;
-  database_.run("DELETE FROM vtx_hold WHERE holder = ?", *other);
-  out.status = {};
-  ledger_.apply(hold, out);
+  const auto other = database_.value("SELECT holder FROM vtx_hold WHERE queue = ? AND what = ?", hold.queue, hold.what);
+  const auto holder = static_cast<Id>(other.value_or(0));
+  if (hold.release) {
+    if (holder == hold.holder) ledger_.apply(hold, out);
+    return;
+  }
+  if (!holders_.contains(hold.holder)) {
+    out.status = {Code::fenced, "holder " + std::to_string(hold.holder) + " has ended"};
+  } else if (holder != 0 && holder != hold.holder && !is_dead(holder)) {
+    out.status = {Code::busy, hold.what + " is held by another"};
+  } else {
+    ledger_.apply(hold, out);
+  }
 }
 
 void SqliteStore::give_up_new_holders() {
@@ -99,10 +105,7 @@ void SqliteStore::forget_dead_holders() {
     while (rows.next())
       if (side_->look(static_cast<driver::u32>(rows.integer(1)), rows.number(0)).dead) idle.push_back(rows.number(0));
   }
-  for (const Id holder : idle) {
-    database_.run("DELETE FROM vtx_hold WHERE holder = ?", holder);
-    database_.run("DELETE FROM vtx_holder WHERE id = ?", holder);
-  }
+  for (const Id holder : idle) ledger_.end_holder(holder);
 }
 
 }  // namespace vtx::sqlite

@@ -76,27 +76,37 @@ void Ledger::add_messages(Id stream, driver::QueueStats& stats) {
   stats.bytes += count <= kSample ? bytes : bytes / kSample * count;
 }
 
+u64 Ledger::waiting_in(Id group) {
+  return static_cast<u64>(
+      database_.value("SELECT sum(last - first + 1) FROM vtx_retry WHERE grp = ?", group).value_or(0));
+}
+
+u64 Ledger::claimed_in(Id group) {
+  u64 count = 0;
+  auto rows = database_.query(
+      "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE grp = ?", group);
+  while (rows.next()) {
+    const auto claim = read_claim(rows);
+    for (u32 offset = 0; offset < claim.size(); ++offset) count += claim.has(offset) ? 0 : 1;
+  }
+  return count;
+}
+
 void Ledger::add_groups(Id queue, driver::QueueStats& stats) {
   std::vector<std::pair<Id, driver::GroupStats>> groups;
   {
-    auto rows = database_.query("SELECT id, name, filter FROM vtx_group WHERE queue = ? ORDER BY name", queue);
+    auto rows = database_.query(
+        "SELECT id, kind, peer, name, filter FROM vtx_group WHERE queue = ? ORDER BY kind, peer, name", queue);
     while (rows.next()) {
       groups.emplace_back(rows.number(0), driver::GroupStats{});
-      groups.back().second.name = rows.text(1);
-      groups.back().second.filter = rows.text(2);
+      groups.back().second.name =
+          driver::to_text({std::string(rows.text(1)), std::string(rows.text(2)), std::string(rows.text(3))});
+      groups.back().second.filter = rows.text(4);
     }
   }
   for (auto& [id, group] : groups) {
-    group.retrying =
-        static_cast<u64>(database_.value("SELECT sum(last - first + 1) FROM vtx_retry WHERE grp = ?", id).value_or(0));
-    {
-      auto rows = database_.query(
-          "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE grp = ?", id);
-      while (rows.next()) {
-        const auto claim = read_claim(rows);
-        for (u32 offset = 0; offset < claim.size(); ++offset) group.claimed += claim.has(offset) ? 0 : 1;
-      }
-    }
+    group.retrying = waiting_in(id);
+    group.claimed = claimed_in(id);
     group.depth = group.retrying + group.claimed;
     group.trimmed = static_cast<u64>(
         database_.value("SELECT n FROM vtx_tally WHERE queue = ? AND grp = ? AND what = 'trimmed'", queue, id)
@@ -111,7 +121,8 @@ void Ledger::add_groups(Id queue, driver::QueueStats& stats) {
         "LEFT JOIN vtx_cursor c ON c.grp = g.id AND c.stream = s.id WHERE g.id = ?",
         id);
     if (rows.next()) group.depth += rows.number(0);
-    stats.groups.push_back(std::move(group));
+    const bool mailbox = driver::parse_group_name(group.name).kind == "mailbox";
+    if (!mailbox || group.depth > 0) stats.groups.push_back(std::move(group));
   }
 }
 

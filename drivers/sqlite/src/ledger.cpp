@@ -13,6 +13,7 @@ void Ledger::reset() {
 void Ledger::begin(StoreTime now) {
   now_ = now.time_since_epoch().count();
   heads_.clear();
+  mailboxes_.clear();
   appended_.clear();
   retried_.clear();
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "database.hpp"
+#include "vtx/driver/names.hpp"
 #include "vtx/driver/operations.hpp"
 #include "vtx/driver/options.hpp"
 
@@ -45,6 +46,7 @@ class Ledger {
   void apply(const driver::OpenStream& open, Completion& out);
   void apply(const driver::OpenGroup& open, Completion& out);
   void apply(const driver::Hold& hold, Completion& out);
+  void apply(const driver::Forget& forget, Completion& out);
   void apply(const driver::ClaimNext& next, Completion& out);
   void apply(const driver::Tend& tend, Completion& out);
   void apply(const driver::Steer& steer, Completion& out);
@@ -54,6 +56,8 @@ class Ledger {
 
   /// Ends all claims of a holder: what it had not settled goes into retry. Answers how many claims.
   u64 take_over(Id holder);
+  /// The holder has ended, and so has what it held; its claims wait for take_over().
+  void end_holder(Id holder);
 
   /// Groups for which this transaction made something claimable now.
   std::vector<Id> awakened();
@@ -128,7 +132,11 @@ class Ledger {
   Id make_queue(const std::string& name, const driver::Declaration& declared);
   Id find_stream(const driver::OpenStream& open);
   Id make_stream(const driver::OpenStream& open);
+  Id find_group(Id queue, const driver::GroupName& group);
   Id make_group(const driver::OpenGroup& open, const driver::Start& start, const Completion& out);
+  // mailbox.cpp
+  void release(Id queue, const std::string& what);
+  void remove_mailbox(Id queue, const std::string& peer);
   // locate.cpp
   std::optional<Seq> next_at(Id stream, Seq from);
   Seq tail_of(Id stream);
@@ -145,16 +153,19 @@ class Ledger {
   void leave_behind(Id stream, Range removed);
   // inspect.cpp
   u64 rows_in(Id stream);
+  u64 waiting_in(Id group);  ///< messages to be delivered again
+  u64 claimed_in(Id group);  ///< messages in hands, not settled
   driver::QueueStats stats_of(Id queue, std::string name);
   void add_groups(Id queue, driver::QueueStats& stats);
   void add_messages(Id stream, driver::QueueStats& stats);
 
   Database& database_;
   std::int64_t now_ = 0;
-  std::unordered_map<Id, StreamInfo> streams_;  // never changes in the database
-  std::map<Id, Head> heads_;                    // of this transaction
-  std::set<Id> appended_;                       // streams
-  std::set<Id> retried_;                        // groups
+  std::unordered_map<Id, StreamInfo> streams_;    // never changes in the database
+  std::unordered_map<Id, StreamInfo> mailboxes_;  // of this transaction: these come and go, and their ids with them
+  std::map<Id, Head> heads_;                      // of this transaction
+  std::set<Id> appended_;                         // streams
+  std::set<Id> retried_;                          // groups
   std::vector<std::byte> scratch_;
 };
 

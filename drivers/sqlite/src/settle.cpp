@@ -135,7 +135,6 @@ u64 Ledger::take_over(Id holder) {
     }
     database_.run("DELETE FROM vtx_claim WHERE id = ?", claim.id);
   }
-  database_.run("DELETE FROM vtx_hold WHERE holder = ?", holder);
   return claims.size();
 }
 

@@ -296,8 +296,7 @@ void SqliteStore::stop() {
     if (state_ == State::live && lock_->try_lock() && database_.begin()) {
       ledger_.begin(clock_.wall());
       for (const auto& [holder, slot] : holders_)
-        if (!database_.value("SELECT 1 FROM vtx_claim WHERE holder = ?", holder))
-          database_.run("DELETE FROM vtx_holder WHERE id = ?", holder);
+        if (!database_.value("SELECT 1 FROM vtx_claim WHERE holder = ?", holder)) ledger_.end_holder(holder);
       database_.run("COMMIT");
     }
   } catch (const SqliteError&) {

@@ -84,11 +84,11 @@ TEST_F(Holders, NumbersAreNotUsedAgain) {
 }
 
 TEST_F(Holders, ReleaseNamesByDying) {
-  EXPECT_TRUE(one_->run(Hold{"pair:up", one_->holder, false}).status.ok());
-  EXPECT_TRUE(one_->run(Hold{"pair:up", one_->holder, false}).status.ok());
-  EXPECT_EQ(two_->run(Hold{"pair:up", two_->holder, false}).status.code(), Code::busy);
+  EXPECT_TRUE(one_->run(Hold{one_->queue, "pair:up", one_->holder, false}).status.ok());
+  EXPECT_TRUE(one_->run(Hold{one_->queue, "pair:up", one_->holder, false}).status.ok());
+  EXPECT_EQ(two_->run(Hold{one_->queue, "pair:up", two_->holder, false}).status.code(), Code::busy);
   one_->store().stop();
-  EXPECT_TRUE(two_->run(Hold{"pair:up", two_->holder, false}).status.ok());
+  EXPECT_TRUE(two_->run(Hold{one_->queue, "pair:up", two_->holder, false}).status.ok());
 }
 
 TEST_F(Holders, OneWaiterIsWokenForEachCommit) {

@@ -70,16 +70,18 @@ struct Settle {
   Id group = 0;
   Id claim = 0;
   std::vector<u64>
-      done;  ///< cumulative; bit i (word i/64, bit i%64): message first+i is settled or given back. All set closes the claim.
+      done;  ///< bit i (word i/64, bit i%64): message first+i is settled or given back; joins those of earlier ones. All set closes the claim.
   std::vector<Odd> odd;  ///< every new bit that is no plain acknowledgement (older ones may be repeated)
 };
 
 /// Messages for one stream, in order.
 struct Append {
-  Id stream = 0;
+  Id stream = 0;  ///< 0: the mailbox of `peer` in `queue`; without one they are counted as undeliverable
   std::vector<Message> messages;
   std::string origin;  ///< forward: "store/epoch/stream/group"; skip messages with origin <= its mark, move the mark
   int only_if = -1;    ///< stored only if settles[only_if] is not fenced (a reply and its request)
+  Id queue = 0;
+  std::string peer{};
 };
 
 /// One transaction. Submitted again with the same producer and counter it has no further effect and the same answer.
@@ -128,11 +130,19 @@ struct OpenGroup {
   u32 default_max_deliveries = 10;    ///< for a new group
 };
 
-/// Takes or releases a name that one holder may have. Answers ok or busy.
+/// Takes or releases a name that one holder may have in a queue. Answers ok, busy, or fenced: that holder has ended. A name whose
+/// holder is known to have ended is free. When the name of an anonymous peer (names.hpp) is released, or its holder's end is noticed, its
+/// mailbox is removed, and what nobody has read of it counted as undeliverable.
 struct Hold {
+  Id queue = 0;
   std::string what;  ///< "peer:X", "pair:up", "forward:G"
   Id holder = 0;
   bool release = false;
+};
+
+/// A link has ended in order, all its commits answered: its watermark is of no use any more.
+struct Forget {
+  std::array<std::byte, 16> producer{};
 };
 
 /// Leases the next range of a group to a holder. Answers claim and messages, or none. What the group must have again and is due goes
@@ -198,8 +208,8 @@ struct Inspect {
 /// Looks for what goes wrong in practice. Answers findings.
 struct Check {};
 
-using Operation = std::variant<Commit, OpenQueue, OpenStream, OpenGroup, Hold, ClaimNext, Locate, Read, Beat, TakeOver,
-                               Tend, Steer, Inspect, Check>;
+using Operation = std::variant<Commit, OpenQueue, OpenStream, OpenGroup, Hold, Forget, ClaimNext, Locate, Read, Beat,
+                               TakeOver, Tend, Steer, Inspect, Check>;
 
 /// A leased range of one stream.
 struct Claim {
@@ -220,7 +230,7 @@ struct HolderBeat {
 };
 
 struct GroupStats {
-  std::string name;
+  std::string name;    ///< to_text(GroupName)
   u64 depth = 0;       ///< messages not yet settled by this group
   u64 claimed = 0;     ///< of these, leased to a consumer now
   u64 retrying = 0;    ///< of these, waiting for redelivery
@@ -231,12 +241,12 @@ struct GroupStats {
 struct QueueStats {
   std::string name;
   Declaration declared;
-  u64 messages = 0;  ///< retained
-  u64 bytes = 0;     ///< of their bodies
-  Seq head = 0;      ///< newest sequence of the main stream
-  Seq tail = 0;      ///< oldest retained
-  u64 dead = 0;      ///< dead letters waiting in QUEUE.dead
-  std::vector<GroupStats> groups;
+  u64 messages = 0;                ///< retained
+  u64 bytes = 0;                   ///< of their bodies
+  Seq head = 0;                    ///< newest sequence of the main stream
+  Seq tail = 0;                    ///< oldest retained
+  u64 dead = 0;                    ///< dead letters waiting in QUEUE.dead
+  std::vector<GroupStats> groups;  ///< of mailboxes only those with something in them
   std::vector<std::pair<std::string, u64>>
       counters;  ///< dead_lettered, expired, filtered, skipped, trimmed, undeliverable, …
 };
@@ -269,7 +279,7 @@ struct Completion {
   Seq head = 0;                ///< newest sequence of the stream concerned
   Seq tail = 0;                ///< oldest retained; head + 1 when there is none
   Seq first = 0;               ///< Locate: the position; at most head + 1 unless a later one was asked for
-  u64 count = 0;               ///< TakeOver, Steer, Tend: how many
+  u64 count = 0;               ///< TakeOver, Steer, Tend: how many; Commit: messages for which there was no mailbox
   bool more = false;           ///< ClaimNext: more is claimable now; Tend: work is left
   bool retry_waiting = false;  ///< ClaimNext: a redelivered message waits; empty your hands, then claim alone
   std::optional<Ms> due_in;    ///< ClaimNext: something becomes claimable after so long

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "pattern/peer.hpp"
+
+#include <fmt/format.h>
+
+#include "endpoint/characters.hpp"
+#include "util/random.hpp"
+
+namespace vtx {
+
+std::string peer_name(std::string_view routing_id) {
+  std::string name;
+  for (const char c : routing_id) {
+    if (is_name_character(c))
+      name += c;
+    else
+      name += percent_encoded(c);
+  }
+  return name;
+}
+
+std::string anonymous_peer() { return "~" + random_hex(); }
+
+std::string random_hex() {
+  std::string text;
+  for (const std::byte byte : random_bytes<16>()) text += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
+  return text;
+}
+
+}  // namespace vtx

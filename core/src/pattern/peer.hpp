@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// How a peer is called in a store: by its ZMQ_ROUTING_ID, as text that fits into an endpoint and a terminal, or by a name that nobody else
+// has and nobody can come back as.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace vtx {
+
+/// Letters, digits, '.', '_' and '-' as they are, every other byte as %XX.
+std::string peer_name(std::string_view routing_id);
+/// "~" and 32 random hexadecimal digits; see driver::is_anonymous().
+std::string anonymous_peer();
+/// 128 random bits, in hexadecimal.
+std::string random_hex();
+
+}  // namespace vtx

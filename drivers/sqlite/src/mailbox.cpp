@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Names that one holder has, and what ends with them: the mailbox of a peer that nobody can come back as.
+#include "ledger.hpp"
+
+namespace vtx::sqlite {
+
+void Ledger::apply(const driver::Hold& hold, Completion&) {
+  if (hold.release) return release(hold.queue, hold.what);
+  database_.run(
+      "INSERT INTO vtx_hold (queue, what, holder) VALUES (?1, ?2, ?3) ON CONFLICT (queue, what) DO UPDATE SET holder = "
+      "?3",
+      hold.queue, hold.what, hold.holder);
+}
+
+void Ledger::apply(const driver::Forget& forget, Completion&) {
+  database_.run("DELETE FROM vtx_fenced WHERE producer = ?", forget.producer);
+  database_.run("DELETE FROM vtx_producer WHERE id = ?", forget.producer);
+}
+
+void Ledger::release(Id queue, const std::string& what) {
+  database_.run("DELETE FROM vtx_hold WHERE queue = ? AND what = ?", queue, what);
+  const std::string peer(driver::peer_of_hold(what));
+  if (driver::is_anonymous(peer)) remove_mailbox(queue, peer);
+}
+
+void Ledger::end_holder(Id holder) {
+  std::vector<std::pair<Id, std::string>> held;
+  {
+    auto rows = database_.query("SELECT queue, what FROM vtx_hold WHERE holder = ?", holder);
+    while (rows.next()) held.emplace_back(rows.number(0), rows.text(1));
+  }
+  for (const auto& [queue, what] : held) release(queue, what);
+  database_.run("DELETE FROM vtx_holder WHERE id = ?", holder);
+}
+
+/// What its groups counted stays in the queue's counters.
+void Ledger::remove_mailbox(Id queue, const std::string& peer) {
+  std::vector<Id> streams;
+  {
+    auto rows =
+        database_.query("SELECT id FROM vtx_stream WHERE queue = ? AND kind = 'mailbox' AND peer = ?", queue, peer);
+    while (rows.next()) streams.push_back(rows.number(0));
+  }
+  std::vector<Id> groups;
+  {
+    auto rows =
+        database_.query("SELECT id FROM vtx_group WHERE queue = ? AND kind = 'mailbox' AND peer = ?", queue, peer);
+    while (rows.next()) groups.push_back(rows.number(0));
+  }
+  u64 unread = 0;
+  for (const Id stream : streams) {
+    const auto newest = static_cast<std::int64_t>(head_of(stream).last);
+    for (const Id group : groups) {
+      const auto next = database_.value("SELECT next FROM vtx_cursor WHERE grp = ? AND stream = ?", group, stream);
+      unread += static_cast<u64>(newest + 1 - next.value_or(1));
+    }
+    if (groups.empty()) unread += static_cast<u64>(newest);
+    database_.run("DELETE FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0), row_of(stream + 1, 0));
+    database_.run("DELETE FROM vtx_stream WHERE id = ?", stream);
+    heads_.erase(stream);
+    mailboxes_.erase(stream);
+    appended_.erase(stream);
+  }
+  for (const Id group : groups) {
+    unread += waiting_in(group) + claimed_in(group);
+    database_.run(
+        "INSERT INTO vtx_tally (queue, grp, what, n) SELECT queue, 0, what, n FROM vtx_tally WHERE queue = ? AND grp = "
+        "? "
+        "ON CONFLICT (queue, grp, what) DO UPDATE SET n = n + excluded.n",
+        queue, group);
+    for (const char* statement : {"DELETE FROM vtx_tally WHERE grp = ?", "DELETE FROM vtx_retry WHERE grp = ?",
+                                  "DELETE FROM vtx_claim WHERE grp = ?", "DELETE FROM vtx_cursor WHERE grp = ?",
+                                  "DELETE FROM vtx_group WHERE id = ?"})
+      database_.run(statement, group);
+    retried_.erase(group);
+  }
+  if (unread > 0) count(queue, 0, "undeliverable", unread);
+}
+
+}  // namespace vtx::sqlite
