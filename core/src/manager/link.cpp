@@ -242,6 +242,8 @@ bool Link::deliver() {
   }
   bool any = false;
   for (int count = 0; count < kDeliverAtOnce && !pipe_full_ && send_next(); ++count) any = true;
+  // libzmq may have processed, within the sending, the command that tells of something to receive: the descriptor rings no more for that.
+  if (any && producer_) look_ = true;
   return any;
 }
 
