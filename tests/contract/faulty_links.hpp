@@ -35,6 +35,15 @@ class FaultyLinks : public testing::Test {
     pub.send_each(texts);
     pub.flush();
   }
+  /// Likewise from another process, whose session is never lost.
+  void publish_from_elsewhere(const Frames& texts) {
+    place_memory(path_, {memory_at(path_).database, std::make_shared<MemoryFaults>()});
+    World elsewhere("memory", vtx_memory_driver);
+    Socket pub(elsewhere, ZMQ_PUB);
+    pub.connect(at());
+    pub.send_each(texts);
+    pub.flush();
+  }
   /// What a subscriber with these options gets first.
   Frames read(const std::string& options, std::size_t count) {
     Subscriber sub(world_);
