@@ -19,17 +19,6 @@ std::unique_ptr<Socket> LinkContract::with_held(Message& held) {
   return pull;
 }
 
-std::unique_ptr<Socket> LinkContract::with_held_and_unread(Message& held) {
-  put(count_up(1, 55));
-  auto pull = std::make_unique<Socket>(world(), ZMQ_PULL);
-  pull->connect(at());
-  EXPECT_EQ(pull->receive(50), count_up(1, 50));
-  EXPECT_TRUE(pull->receive(held));
-  EXPECT_EQ(held.text(), "51");
-  EXPECT_TRUE(wait_until([&] { return pull->stats().in_hand > 1 && pull->stats().settled == 50; }));
-  return pull;
-}
-
 void LinkContract::expect_given_back(const Frames& texts, std::uint64_t counted) {
   Socket second(world(), ZMQ_PULL);
   second.connect(at());

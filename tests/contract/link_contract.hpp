@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <ostream>
+#include <tuple>
 
 #include "contract/link_world.hpp"
 
@@ -32,11 +33,13 @@ struct LinkUnderTest {
 
 inline void PrintTo(const LinkUnderTest& link, std::ostream* out) { *out << link.name; }
 
-class LinkContract : public testing::TestWithParam<LinkUnderTest> {
- protected:
-  LinkContract() : place_(GetParam().make()), world_(open()) {}
+/// A fresh database of a driver, with queue "q" in it, and a program that uses it.
+class LinkScene {
+ public:
+  explicit LinkScene(LinkUnderTest under_test)
+      : under_test_(std::move(under_test)), place_(under_test_.make()), world_(open()) {}
 
-  std::unique_ptr<World> open() const { return std::make_unique<World>(GetParam().scheme, GetParam().driver); }
+  std::unique_ptr<World> open() const { return std::make_unique<World>(under_test_.scheme, under_test_.driver); }
   World& world() { return *world_; }
   /// Ends context and instance and makes new ones, as a program that starts again. Sockets must be gone.
   void restart() {
@@ -74,21 +77,48 @@ class LinkContract : public testing::TestWithParam<LinkUnderTest> {
     return wait_until([&] { return group(name).depth == 0; });
   }
 
+ private:
+  const LinkUnderTest under_test_;
+
+ protected:
+  std::unique_ptr<LinkPlace> place_;
+  std::unique_ptr<World> world_;
+};
+
+class LinkContract : public testing::TestWithParam<LinkUnderTest>, protected LinkScene {
+ protected:
+  LinkContract() : LinkScene(GetParam()) {}
+
   // --- ways to let go, and what follows
   /// A consumer with one message in its pipe, unread.
   std::unique_ptr<Socket> with_unread();
   /// A consumer that has received one message, which is held.
   std::unique_ptr<Socket> with_held(Message& held);
-  /// A consumer that was fast, holds "51", and has unread ones of 52 to 55 in its pipe.
-  std::unique_ptr<Socket> with_held_and_unread(Message& held);
   /// A second consumer gets exactly these, `counted` of them as delivered before, and nothing is left.
   void expect_given_back(const Frames& texts, std::uint64_t counted);
+};
 
-  std::unique_ptr<LinkPlace> place_;
-  std::unique_ptr<World> world_;
+struct ReleaseRow;
+struct ReleaseReceiver;
+
+/// A row of the release table (link_release.cpp) for one kind of receiver.
+struct ReleaseCase {
+  const ReleaseRow* row;
+  const ReleaseReceiver* receiver;
+};
+std::vector<ReleaseCase> release_table();
+void PrintTo(const ReleaseCase& one, std::ostream* out);
+
+class ReleaseTable : public testing::TestWithParam<std::tuple<LinkUnderTest, ReleaseCase>> {
+ public:
+  static std::string case_name(const testing::TestParamInfo<ParamType>& info);
 };
 
 }  // namespace vtx::test
 
 /// Runs the whole contract on a LinkUnderTest. Once a test program.
-#define VTX_LINK_CONTRACT(name, under_test) INSTANTIATE_TEST_SUITE_P(name, LinkContract, ::testing::Values(under_test))
+#define VTX_LINK_CONTRACT(name, under_test)                                                                         \
+  INSTANTIATE_TEST_SUITE_P(name, LinkContract, ::testing::Values(under_test));                                      \
+  INSTANTIATE_TEST_SUITE_P(name, ReleaseTable,                                                                      \
+                           ::testing::Combine(::testing::Values(under_test), ::testing::ValuesIn(release_table())), \
+                           ReleaseTable::case_name)

@@ -197,14 +197,43 @@ TEST_P(LinkContract, AnXsubSubscribesByMessage) {
 TEST_P(LinkContract, APublisherWithPlainSubscribersServesBoth) {
   Socket pub(world(), ZMQ_PUB);
   pub.bind(at());
-  ASSERT_EQ(zmq_bind(pub.get(), "inproc://plain"), 0);
-  Subscriber plain(world());
-  ASSERT_EQ(zmq_connect(plain.get(), "inproc://plain"), 0);
-  Subscriber stored(world());
+  Subscriber plain(world()), stored(world());
+  join_plainly(pub, plain);
   stored.connect(at());
   pub.send("x");
   EXPECT_EQ(plain.receive(), "x");
   EXPECT_EQ(stored.receive(), "x");
+}
+
+TEST_P(LinkContract, AStuckPlainSubscriberBlocksTheWholePublisher) {
+  Socket pub(world(), ZMQ_PUB);
+  pub.set(ZMQ_SNDHWM, 5).bind(at());
+  Subscriber stuck(world());
+  stuck.set(ZMQ_RCVHWM, 5);
+  join_plainly(pub, stuck);
+  int sent = 0;
+  const auto send = [&] {
+    if (sent == 100 || !pub.try_send(std::to_string(sent + 1))) return false;
+    ++sent;
+    return true;
+  };
+  do {  // until it blocks although the store has taken everything
+    while (send()) {
+    }
+    pub.flush();
+    pub.look();
+  } while (send());
+  EXPECT_EQ(sent, 10) << "both marks of the plain pipe";
+  pub.set(ZMQ_SNDTIMEO, 50);
+  EXPECT_EQ(zmq_send(pub.get(), "", 0, 0), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_EQ(read("from=oldest", sent), count_up(1, sent));
+  pub.set(ZMQ_SNDTIMEO, -1);
+  std::thread blocked([&] { pub.send_each(count_up(sent + 1, 100)); });
+  EXPECT_EQ(stuck.receive(100), count_up(1, 100));
+  blocked.join();
+  pub.flush();
+  EXPECT_EQ(read("from=oldest", 100), count_up(1, 100));
 }
 
 TEST_P(LinkContract, AnXpubSeesTheStoreSubscribe) {

@@ -131,6 +131,13 @@ bool Socket::receive(Message& message, Ms within) {
   return false;
 }
 
+int Socket::look() {
+  int events = 0;
+  std::size_t size = sizeof events;
+  EXPECT_EQ(zmq_getsockopt(socket_, ZMQ_EVENTS, &events, &size), 0) << zmq_strerror(errno);
+  return events;
+}
+
 std::optional<Frames> Socket::receive_frames(Ms within) {
   Frames frames;
   for (bool more = true; more;) {
@@ -188,6 +195,14 @@ void Subscriber::subscribe(const std::string& prefix) {
 }
 void Subscriber::unsubscribe(const std::string& prefix) {
   EXPECT_EQ(zmq_setsockopt(get(), ZMQ_UNSUBSCRIBE, prefix.data(), prefix.size()), 0);
+}
+
+void join_plainly(Socket& publisher, Subscriber& subscriber) {
+  static std::atomic<int> count{0};
+  const std::string address = "inproc://plain-" + std::to_string(++count);
+  EXPECT_EQ(zmq_bind(publisher.get(), address.c_str()), 0);
+  EXPECT_EQ(zmq_connect(subscriber.get(), address.c_str()), 0);
+  publisher.look();
 }
 
 // --- a look into the store -------------------------------------------------------------------------------------------

@@ -96,6 +96,9 @@ class Socket {
   /// Without waiting; false when it would block.
   bool try_send(std::string_view text);
 
+  /// Lets libzmq do what it has put off until it is called. @return ZMQ_EVENTS
+  int look();
+
   /// One message as zmq_recv gives it: a copy, and released. nullopt when nothing came within the time.
   std::optional<Frames> receive_frames(Ms within = kPatience);
   std::string receive();
@@ -122,6 +125,9 @@ class Subscriber : public Socket {
   void subscribe(const std::string& prefix);
   void unsubscribe(const std::string& prefix);
 };
+
+/// Joins the two by libzmq alone; returns when the publisher knows the subscriptions.
+void join_plainly(Socket& publisher, Subscriber& subscriber);
 
 /// What `vtx_admin show` says of a queue.
 struct QueueView {

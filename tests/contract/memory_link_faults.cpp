@@ -4,37 +4,10 @@
 // sender blocks at its high-water mark, and each trouble and its end is an event.
 #include <thread>
 
-#include "contract/link_world.hpp"
-#include "support/memory_store.hpp"
+#include "contract/faulty_links.hpp"
 
 namespace vtx::test {
 namespace {
-
-class FaultyLinks : public testing::Test {
- protected:
-  std::string at(const std::string& options = {}) const {
-    return "memory:" + path_ + "?queue=q" + (options.empty() ? "" : "&" + options);
-  }
-  void expect_all(const Frames& texts) {
-    Socket pull(world_, ZMQ_PULL);
-    pull.connect(at());
-    EXPECT_EQ(pull.receive(static_cast<int>(texts.size())), texts);
-    EXPECT_TRUE(pull.reaches(&vtx_stats_t::settled, texts.size()));
-    EXPECT_EQ(pull.stats().depth, 0U);
-    EXPECT_EQ(show(world_, at()).head, texts.size());
-  }
-  /// Sends until the socket would block. @return what was taken
-  Frames fill(Socket& push) {
-    Frames sent;
-    while (push.try_send(std::to_string(sent.size() + 1))) sent.push_back(std::to_string(sent.size() + 1));
-    return sent;
-  }
-
-  static inline int places = 0;
-  const std::string path_ = "faulty-" + std::to_string(++places);
-  const std::shared_ptr<MemoryFaults> faults_ = memory_at(path_).faults;
-  World world_{"memory", vtx_memory_driver};
-};
 
 TEST_F(FaultyLinks, FullStoreBlocksTheSenderAndGoesOnWhenThereIsSpace) {
   Socket push(world_, ZMQ_PUSH);
