@@ -91,7 +91,7 @@ TEST_F(ShellTest, ACommitDeliversAndARollbackDoesNot) {
   EXPECT_EQ(shell_->ask("SELECT max(seq) FROM vtx_message;"), "4\n") << "what was rolled back has left no trace";
 }
 
-// Without the doorbell's stand-in for foreign writers there would still be four looks a second, so half of them would take longer than 100 ms.
+// Without a wake-up the receiver would still look once a second: half of the messages would take longer than 100 ms.
 TEST_F(ShellTest, ACommitWakesTheReceiver) {
   constexpr int kSends = 100;
   std::vector<Us> after_start;
