@@ -30,12 +30,12 @@ struct Kind {
 
 void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
-/// Looks into the database as any program may.
+/// Looks into the database, or sends, as any program may.
 class Look {
  public:
-  explicit Look(const std::filesystem::path& path) {
+  explicit Look(const std::filesystem::path& path, int flags = SQLITE_OPEN_READONLY) {
     sqlite3* opened = nullptr;
-    EXPECT_EQ(sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
+    EXPECT_EQ(sqlite3_open_v2(path.c_str(), &opened, flags, nullptr), SQLITE_OK);
     database_.reset(opened);
     sqlite3_busy_timeout(opened, 10'000);
   }
@@ -100,12 +100,41 @@ TEST_P(RetentionTest, HoldsWhileMessagesFlowAndShowsWhatASlowGroupLost) {
   EXPECT_LT(late.at(late.size() * 3 / 4), 1000) << "greatest: " << late.back();
 }
 
+class RetentionOfOthers : public RetentionTest {};
+
+TEST_P(RetentionOfOthers, ASenderThatEndsAtOnceLeavesNoMoreThanIsRetained) {
+  declare();
+  ASSERT_EQ(run({"send", uri(), "--type", "pub"}, file(numbered_lines(3000, 6))).code, 0);
+  EXPECT_LE(show().at("messages"), 500);
+}
+
+TEST_P(RetentionOfOthers, WhatComesBySqlIsTendedByWhoHearsOfIt) {
+  declare();
+  Process reader(scratch_, {"tail", uri(), "-n", "1"}, "/dev/null", Process::Out::pipe);
+  EXPECT_EQ(reader.read_out(11), "0123456789\n");
+  Look application(database(), SQLITE_OPEN_READWRITE);
+  const auto deadline = std::chrono::steady_clock::now() + 30s;  // half of what it would take without being told
+  for (const std::int64_t tail_after : {1502, 3502}) {  // the second time it is not its own beginning that tends
+    application.value(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) "
+        "INSERT INTO vtx_send (queue, body) SELECT 'jobs', '0123456789' FROM n");
+    while (show().at("tail") < tail_after && std::chrono::steady_clock::now() < deadline) {
+    }
+    EXPECT_EQ(show().at("tail"), tail_after);
+  }
+  EXPECT_EQ(show().at("messages"), 500);
+}
+
 // By count and size the message that pushed the oldest out is the first of those that fit.
 constexpr const char* kPushedOut = "SELECT stored FROM vtx_message ORDER BY id LIMIT 1 OFFSET 500";
 
 INSTANTIATE_TEST_SUITE_P(Kinds, RetentionTest,
                          testing::Values(Kind{"age", "1s", "SELECT stored + 1000 FROM vtx_message ORDER BY id LIMIT 1"},
                                          Kind{"count", "500", kPushedOut}, Kind{"size", "5000B", kPushedOut}),
+                         [](const auto& tested) { return tested.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(Kinds, RetentionOfOthers,
+                         testing::Values(Kind{"count", "500", kPushedOut}, Kind{"size", "5000B", kPushedOut}),
                          [](const auto& tested) { return tested.param.name; });
 
 }  // namespace
