@@ -51,7 +51,7 @@ void Tender::changed(const std::string& changed) {
 void Tender::finish() {
   const Steady soon = engine_.reactor().clock.now() + kQuiet;
   for (auto& [name, queue] : queues_)
-    if (trims(queue.retention) && queue.timer != 0 && queue.due <= soon) tend_within(name, queue, 0ms);
+    if (trims(queue.retention) && queue.timer != 0 && queue.due <= soon) tend(name);
 }
 
 void Tender::stop() {
@@ -63,9 +63,8 @@ void Tender::tend_within(const std::string& name, Queue& queue, Ms within) {
   if (queue.running) return;
   const Steady due = engine_.reactor().clock.now() + within;
   if (queue.timer != 0 && queue.due <= due) return;
-  engine_.reactor().timers.cancel(queue.timer);
-  queue.timer = 0;
   if (within == 0ms) return tend(name);
+  engine_.reactor().timers.cancel(queue.timer);
   queue.due = due;
   queue.timer = engine_.reactor().timers.at(due, [this, name] {
     queues_[name].timer = 0;
@@ -76,6 +75,7 @@ void Tender::tend_within(const std::string& name, Queue& queue, Ms within) {
 void Tender::tend(const std::string& name) {
   if (!engine_.live()) return;  // what happens next asks again
   Queue& queue = queues_[name];
+  engine_.reactor().timers.cancel(queue.timer);
   queue.running = true;
   queue.settled = 0;
   engine_.submit(Tend{name}, [this, name](Completion& answer) { on_tended(name, answer); });
