@@ -18,6 +18,8 @@ Case inproc(const Options& options);
 Case replay(const Options& options);
 // latency.cpp
 Case latency(const Options& options);
+// retention.cpp
+Case retention(const Options& options);
 // wakeup.cpp
 Case wakeup(const Options& options);
 /// What the other process of wakeup() does: answers on standard output with the nanoseconds each message was under way.

@@ -25,6 +25,7 @@ constexpr Entry kCases[] = {{"enqueue", enqueue},
                             {"replay", replay},
                             {"inproc", inproc},
                             {"latency", latency},
+                            {"retention", retention},
                             {"wakeup", wakeup}};
 
 std::vector<std::string> case_names() {

@@ -20,6 +20,7 @@ void add_peek(CLI::App& app, Chosen& chosen);
 void add_replay(CLI::App& app, Chosen& chosen);
 void add_queues(CLI::App& app, Chosen& chosen);  ///< queues and show
 void add_dead(CLI::App& app, Chosen& chosen);
+void add_trim(CLI::App& app, Chosen& chosen);
 void add_upkeep(CLI::App& app, Chosen& chosen);  ///< migrate and check
 void add_bench(CLI::App& app, Chosen& chosen);
 void add_version(CLI::App& app, Chosen& chosen);

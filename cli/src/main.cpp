@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
   add_replay(app, chosen);
   add_queues(app, chosen);
   add_dead(app, chosen);
+  add_trim(app, chosen);
   add_upkeep(app, chosen);
   add_bench(app, chosen);
   add_version(app, chosen);

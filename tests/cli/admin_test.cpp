@@ -95,6 +95,27 @@ TEST_F(AdminTest, DeadLettersAreListedRequeuedAndDropped) {
   EXPECT_TRUE(ask({"dead", "list", uri()}).at("messages").empty());
 }
 
+TEST_F(AdminTest, TrimRemovesTheOldestAndCountsWhatAGroupLost) {
+  send(numbered_lines(20));
+  EXPECT_EQ(run({"recv", uri(), "-n", "2"}).out, "1\n2\n");
+  EXPECT_EQ(run({"trim", uri(), "--before", "-1h"}).err, "vtx trim: 0 messages removed\n");
+  EXPECT_EQ(ask({"trim", uri(), "--before", "seq:6"}), json({{"count", 5}}));
+  const Outcome kept = run({"trim", uri(), "--keep", "3"});
+  EXPECT_EQ(kept.code, 0);
+  EXPECT_EQ(kept.err, "vtx trim: 12 messages removed\n");
+  const json queue = ask({"show", uri()});
+  EXPECT_EQ(queue.at("groups").at(0).at("trimmed"), 15);  // 3 to 17
+  EXPECT_EQ(queue.at("counters").at("trimmed"), 15);
+  EXPECT_EQ(queue.at("tail"), 18);
+  EXPECT_EQ(receive(), "18\n19\n20\n");
+}
+
+TEST_F(AdminTest, TrimTakesAsManyStepsAsItNeeds) {
+  send(numbered_lines(30'000));
+  EXPECT_EQ(ask({"trim", uri(), "--keep", "0"}), json({{"count", 30'000}}));
+  EXPECT_EQ(ask({"show", uri()}).at("messages"), 0);
+}
+
 TEST_F(AdminTest, CheckAndMigrateReportFindings) {
   send("1\n");
   for (const std::string command : {"check", "migrate"}) {

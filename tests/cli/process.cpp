@@ -42,7 +42,7 @@ void write_file(const std::filesystem::path& path, const std::string& content) {
 }
 
 Process::Process(const std::filesystem::path& scratch, const std::vector<std::string>& arguments,
-                 const std::filesystem::path& input, Out out, In in) {
+                 const std::filesystem::path& input, Out out, In in, const std::string& program) {
   static int count = 0;
   ++count;
   out_path_ = scratch / ("out-" + std::to_string(count));
@@ -66,18 +66,18 @@ Process::Process(const std::filesystem::path& scratch, const std::vector<std::st
   }
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
-  std::string program = VTX_COMMAND;
   std::vector<std::string> copies = arguments;
-  std::vector<char*> argv{program.data()};
+  copies.insert(copies.begin(), program);
+  std::vector<char*> argv;
   for (auto& argument : copies) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  const int error = posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv.data(), environ);
+  const int error = posix_spawnp(&pid_, program.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (in == In::pipe) close(in_ends[0]);
   if (out == Out::pipe) close(out_ends[1]);
   out_ = out_ends[0];
   in_ = in_ends[1];
-  if (error != 0) throw std::runtime_error("cannot start " + program);
+  if (error != 0) throw std::runtime_error("cannot start " + program + ": scripts/bootstrap installs what tests need");
 }
 
 Process::~Process() {

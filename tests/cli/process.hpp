@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// Runs the real `vtx` as a process of its own, as a shell would, with its three streams in files or pipes.
+// Runs the real `vtx`, or another program beside it, as a process of its own, as a shell would, with its three streams in files or pipes.
 #pragma once
 
 #include <sys/types.h>
@@ -23,7 +23,7 @@ struct Outcome {
   std::string err;
 };
 
-/// A running `vtx`. Killed when it goes out of scope. Single-threaded.
+/// A running `vtx`, or another program. Killed when it goes out of scope. Single-threaded.
 class Process {
  public:
   enum class Out { file, pipe };
@@ -31,8 +31,10 @@ class Process {
 
   /// @param scratch  an existing folder for what it writes
   /// @param input    a file for standard input, with In::file
+  /// @param program  looked for as a shell would
   Process(const std::filesystem::path& scratch, const std::vector<std::string>& arguments,
-          const std::filesystem::path& input = "/dev/null", Out out = Out::file, In in = In::file);
+          const std::filesystem::path& input = "/dev/null", Out out = Out::file, In in = In::file,
+          const std::string& program = VTX_COMMAND);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;

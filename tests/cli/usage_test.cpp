@@ -28,6 +28,20 @@ TEST_F(CliTest, WrongUsageIsTwo) {
   expect_refusal(run({"dead", "drop", uri(), "1", "--all"}), 2, {"--all"});
 }
 
+TEST_F(CliTest, TrimNeedsToBeToldHowFar) {
+  send("1\n2\n");
+  expect_refusal(run({"trim", uri()}), 2, {"--before", "--keep"});
+  expect_refusal(run({"trim", uri(), "--before", "now", "--keep", "1"}), 2, {"--before", "--keep"});
+  expect_refusal(run({"trim", uri(), "--before", ""}), 2, {"before WHERE"});
+  expect_refusal(run({"trim", uri(), "--before", "yesterday"}), 2, {"'yesterday'", "seq:N"});
+  expect_refusal(run({"trim", uri(), "--keep", "-1"}), 2, {"'-1' is not a count"});
+  expect_refusal(run({"trim", uri("", "jobs.dead"), "--keep", "1"}), 2, {"dead drop"});
+  expect_refusal(run({"trim", uri("", "none"), "--keep", "0"}), 1, {"no queue none"});
+  EXPECT_EQ(receive(), "1\n2\n");
+  expect_refusal(run({"trim", "sqlite:" + (scratch_ / "other.db").string(), "--keep", "0"}), 1, {"no such database"});
+  EXPECT_FALSE(std::filesystem::exists(scratch_ / "other.db"));
+}
+
 TEST_F(CliTest, WrongEndpointsAreWrongUsage) {
   expect_refusal(run({"send", "sqllite:q.db"}), 2, {"sqllite"});
   expect_refusal(run({"send", uri("&durabillity=sync")}), 2, {"durabillity", "durability"});

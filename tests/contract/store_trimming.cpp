@@ -1,28 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // Contract: retention by count, size and age, which goes before groups that are slow; what they lose by it is counted.
-#include <algorithm>
-#include <map>
-
-#include "contract/store_contract.hpp"
+#include "contract/history.hpp"
 
 namespace vtx::test {
 namespace {
 
 using driver::OpenQueue;
 using driver::Read;
-
-std::map<std::string, u64> counters_of(StoreSession& session, const std::string& queue) {
-  const auto stats = session.stats(queue);
-  return {stats.counters.begin(), stats.counters.end()};
-}
-
-driver::GroupStats group_stats(StoreSession& session, const std::string& queue, const std::string& name = "g") {
-  const auto stats = session.stats(queue);
-  const auto found = std::ranges::find(stats.groups, name, &driver::GroupStats::name);
-  EXPECT_NE(found, stats.groups.end());
-  return found == stats.groups.end() ? driver::GroupStats{} : *found;
-}
 
 void redeclare(StoreSession& session, const std::string& queue, const std::string& retain) {
   OpenQueue open;
@@ -37,23 +22,6 @@ std::vector<std::string> bodies_of(std::initializer_list<std::size_t> sizes) {
   for (const std::size_t size : sizes) bodies.emplace_back(size, 'x');
   return bodies;
 }
-
-/// A history: a queue "h" that retains the newest four messages, its stream, a group that has seen nothing, a holder.
-struct History {
-  explicit History(std::unique_ptr<StoreSession> opened, const std::string& retain = "4")
-      : a(std::move(opened)),
-        queue(a->queue("h", retain)),
-        stream(a->stream(queue)),
-        group(a->group(queue)),
-        holder(a->holder()) {}
-
-  void append(u64 first, u64 last) { EXPECT_EQ(a->append(stream, numbers(first, last)), last); }
-  Completion claim(u32 messages, bool alone = false) { return a->claim(group, holder, messages, alone); }
-  u64 trimmed() { return group_stats(*a, "h").trimmed; }
-
-  std::unique_ptr<StoreSession> a;
-  Id queue, stream, group, holder;
-};
 
 TEST_P(StoreContract, KeepsTheNewestMessagesByCount) {
   History h(open());

@@ -88,6 +88,8 @@ class MemoryDatabase {
   Seq floor(const GroupRow& group, const StreamRow& stream) const;
   Seq floor(const StreamRow& stream) const;
   Seq floor(const StreamRow& stream, const driver::Retention& retention);
+  void let_go(StreamRow& stream, Seq least, bool spares_groups, driver::Completion& answer);
+  driver::Completion trim(const driver::Steer& steer);
   void leave_behind(GroupRow& group, const StreamRow& stream, Seq seq);
   void cut_retries(GroupRow& group, const StreamRow& stream);
   void count_trimmed(GroupRow& group, u64 count);

@@ -171,6 +171,7 @@ bool MemoryDatabase::requeue(StreamRow& dead, Seq seq) {
 }
 
 Completion MemoryDatabase::run(const Steer& steer) {
+  if (steer.verb == Verb::trim) return trim(steer);
   if (steer.verb != Verb::dead_requeue && steer.verb != Verb::dead_drop)
     return refuse(Code::unsupported, "This intervention is not supported yet.");
   const QueueRow* dead_queue = find_queue(steer.queue + ".dead");

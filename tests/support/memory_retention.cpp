@@ -75,21 +75,38 @@ Completion MemoryDatabase::run(const Tend& tend) {
   const auto retention = driver::parse_retention(queue->declared.retain);
   if (!retention || retention->kind == Retention::Kind::forever) return answer;
   const bool spares_groups = retention->kind == Retention::Kind::consumed;
+  for (auto& [id, stream] : tables_.streams)
+    if (stream.queue == queue->id) let_go(stream, floor(stream, *retention), spares_groups, answer);
+  return answer;
+}
+
+/// An operator's hand: goes as far as told, whatever is declared.
+Completion MemoryDatabase::trim(const driver::Steer& steer) {
+  const auto start = driver::parse_start(steer.from);
+  if (!steer.keep && !start) return refuse(Code::invalid, start.error().text());
+  const QueueRow* queue = find_queue(steer.queue);
+  if (!queue) return refuse(Code::not_found, "There is no queue '" + steer.queue + "'.");
+  Completion answer;
   for (auto& [id, stream] : tables_.streams) {
-    if (stream.queue != queue->id) continue;
-    const Seq least = floor(stream, *retention);
-    while (!stream.messages.empty() && stream.tail() < least) {
-      answer.more = answer.count == kRetiredAtOnce;
-      if (answer.more) break;
-      if (!spares_groups)
-        for (GroupRow* group : groups_of(stream)) leave_behind(*group, stream, stream.tail());
-      stream.messages.erase(stream.messages.begin());
-      ++answer.count;
-    }
-    if (!spares_groups)
-      for (GroupRow* group : groups_of(stream)) cut_retries(*group, stream);
+    if (stream.queue != queue->id || stream.kind != "main") continue;
+    const Seq least = steer.keep ? floor(stream, {Retention::Kind::count, {}, *steer.keep}) : position(stream, *start);
+    let_go(stream, least, false, answer);
   }
   return answer;
+}
+
+/// Removes what lies below `least`, as much as one call may.
+void MemoryDatabase::let_go(StreamRow& stream, Seq least, bool spares_groups, Completion& answer) {
+  while (!stream.messages.empty() && stream.tail() < least) {
+    answer.more = answer.count == kRetiredAtOnce;
+    if (answer.more) break;
+    if (!spares_groups)
+      for (GroupRow* group : groups_of(stream)) leave_behind(*group, stream, stream.tail());
+    stream.messages.erase(stream.messages.begin());
+    ++answer.count;
+  }
+  if (!spares_groups)
+    for (GroupRow* group : groups_of(stream)) cut_retries(*group, stream);
 }
 
 /// The message goes, whether the group has had it or not.

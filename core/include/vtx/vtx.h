@@ -173,7 +173,9 @@ VTX_EXPORT int vtx_stats (vtx_t *vtx, void *socket, const char *endpoint, vtx_st
 /*
  * Looks at or steers a store, without a socket; creates nothing. `command` is one of:
  *   "queues"  "show"  "check"  "migrate"  "dead list [COUNT]"  "dead requeue SEQUENCE|all"  "dead drop SEQUENCE|all"
- * of which "show" and "dead" speak of the endpoint's queue. The answer is JSON (docs/operations.md), to be freed by vtx_free().
+ *   "trim before WHERE"  "trim keep N"
+ * of which "show", "dead" and "trim" speak of the endpoint's queue. "trim" removes messages for good, settled or not: those before WHERE, which is written
+ * as option `from` (seq:N, time:2026-11-21T08:00:00Z, -15m), or all but the newest N. It works for about a second; when the answer says `more`, ask again. The answer is JSON (docs/operations.md), to be freed by vtx_free().
  * @timeout_ms: -1 for ever. errno: vtx_bind()'s, EAGAIN (no answer in time), ENOENT (no such database, queue or message).
  */
 VTX_EXPORT int vtx_admin (vtx_t *vtx, const char *endpoint, const char *command, int timeout_ms, char **json);

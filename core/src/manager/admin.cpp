@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "codec/properties.hpp"
+#include "endpoint/values.hpp"
 #include "pattern/filter.hpp"
+#include "vtx/driver/options.hpp"
 
 namespace vtx {
 
@@ -21,6 +24,7 @@ namespace {
 
 constexpr u64 kListAtMost = 1000;
 constexpr std::size_t kPreviewBytes = 120;
+constexpr auto kTrimFor = std::chrono::seconds(1);  // then the caller has something to show, and may stop
 
 /// One command on its way: where it goes, and its words.
 struct Request {
@@ -167,6 +171,45 @@ Result<json> steer_dead(const Request& request, Verb verb) {
   return json{{"count", answer->count}};
 }
 
+/// What "trim before WHERE" and "trim keep N" mean.
+Result<Steer> parse_trim(const Request& request) {
+  const auto& words = request.words;
+  Steer steer;
+  steer.verb = Verb::trim;
+  steer.queue = request.queue();
+  if (is_dead_letter_queue(steer.queue))
+    return fail(Code::invalid, fmt::format("'{}' holds dead letters: drop them with 'dead drop'", steer.queue));
+  if (words.size() == 3 && words[1] == "before") {
+    if (const auto start = parse_start(words[2]); !start) return fail(Code::invalid, start.error().text());
+    steer.from = words[2];
+    return steer;
+  }
+  if (words.size() == 3 && words[1] == "keep") {
+    const auto count = parse_count(words[2], {0, std::numeric_limits<u64>::max()});
+    if (!count) return tl::unexpected<Status>(count.error());
+    steer.keep = *count;
+    return steer;
+  }
+  return fail(Code::invalid, "say how far to trim: before WHERE, or keep N");
+}
+
+/// Step after step for a while. What was removed until something failed is answered as such; asking again tells what it was.
+Result<json> trim(const Request& request) {
+  const auto steer = parse_trim(request);
+  if (!steer) return tl::unexpected<Status>(steer.error());
+  const auto begin = std::chrono::steady_clock::now();
+  u64 count = 0;
+  bool more = true;
+  while (more && (count == 0 || std::chrono::steady_clock::now() - begin < kTrimFor)) {
+    auto answer = request.ask(*steer);
+    if (!answer && count == 0) return tl::unexpected<Status>(answer.error());
+    if (!answer) break;
+    count += answer->count;
+    more = answer->more;
+  }
+  return json{{"count", count}, {"more", more}};
+}
+
 Result<json> run(const Request& request) {
   const auto& words = request.words;
   const auto is = [&](std::size_t index, const char* word) { return words.size() > index && words[index] == word; };
@@ -177,7 +220,8 @@ Result<json> run(const Request& request) {
   if (is(0, "dead") && is(1, "list")) return list_dead(request);
   if (is(0, "dead") && is(1, "requeue")) return steer_dead(request, Verb::dead_requeue);
   if (is(0, "dead") && is(1, "drop")) return steer_dead(request, Verb::dead_drop);
-  return fail(Code::invalid, "unknown command: use queues, show, check, migrate, or dead list|requeue|drop");
+  if (is(0, "trim")) return trim(request);
+  return fail(Code::invalid, "unknown command: use queues, show, check, migrate, trim, or dead list|requeue|drop");
 }
 
 }  // namespace

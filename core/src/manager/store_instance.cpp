@@ -9,6 +9,7 @@
 #include <random>
 
 #include "pattern/lanes.hpp"
+#include "store/tender.hpp"
 #include "util/quiet_thread.hpp"
 #include "vtx/driver/names.hpp"
 
@@ -423,6 +424,8 @@ void StoreInstance::end_engines() {
       ++entry;
       continue;
     }
+    engine.tender().finish();
+    (void)engine.run();
     engine.stop();
     while (engine.run()) {
     }

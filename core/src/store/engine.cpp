@@ -98,7 +98,10 @@ void Engine::on_event(Completion& completion) {
       break;
     }
     case driver::Event::lost: on_lost(completion.status); break;
-    case driver::Event::changed: on_changed(completion.changed); break;
+    case driver::Event::changed:
+      tender_->changed(completion.changed);
+      on_changed(completion.changed);
+      break;
     case driver::Event::answer: break;
   }
 }

@@ -13,6 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 constexpr u64 kEnough = 2000;  // settled messages that are worth a step at once
 constexpr Ms kQuiet = 200ms;
+constexpr Ms kOthers =
+    600ms;  // who stored it tends it, unless that has ended or was no link: then any one of those who hear of it
 constexpr Ms kMostLate = 60s;  // messages grow old also when nothing happens
 
 bool trims(const Retention& retention) {
@@ -22,7 +24,7 @@ bool trims(const Retention& retention) {
 
 void Tender::declared(const std::string& name, const Retention& retention) {
   queues_[name].retention = retention;
-  if (trims(retention)) settled(name, 0);
+  if (trims(retention)) tend_within(name, queues_[name], 0ms);  // others may have ended before they could
 }
 
 void Tender::settled(const std::string& name, u64 count) {
@@ -41,6 +43,17 @@ bool Tender::lets_go(const std::string& name) const {
   return found != queues_.end() && trims(found->second.retention);
 }
 
+void Tender::changed(const std::string& changed) {
+  for (auto& [name, queue] : queues_)
+    if (trims(queue.retention) && (changed.empty() || changed == name)) tend_within(name, queue, kOthers);
+}
+
+void Tender::finish() {
+  const Steady soon = engine_.reactor().clock.now() + kQuiet;
+  for (auto& [name, queue] : queues_)
+    if (trims(queue.retention) && queue.timer != 0 && queue.due <= soon) tend(name);
+}
+
 void Tender::stop() {
   for (auto& [name, queue] : queues_) engine_.reactor().timers.cancel(queue.timer);
   queues_.clear();
@@ -50,8 +63,8 @@ void Tender::tend_within(const std::string& name, Queue& queue, Ms within) {
   if (queue.running) return;
   const Steady due = engine_.reactor().clock.now() + within;
   if (queue.timer != 0 && queue.due <= due) return;
-  engine_.reactor().timers.cancel(queue.timer);
   if (within == 0ms) return tend(name);
+  engine_.reactor().timers.cancel(queue.timer);
   queue.due = due;
   queue.timer = engine_.reactor().timers.at(due, [this, name] {
     queues_[name].timer = 0;
@@ -62,6 +75,7 @@ void Tender::tend_within(const std::string& name, Queue& queue, Ms within) {
 void Tender::tend(const std::string& name) {
   if (!engine_.live()) return;  // what happens next asks again
   Queue& queue = queues_[name];
+  engine_.reactor().timers.cancel(queue.timer);
   queue.running = true;
   queue.settled = 0;
   engine_.submit(Tend{name}, [this, name](Completion& answer) { on_tended(name, answer); });
@@ -83,6 +97,8 @@ void Tender::on_tended(const std::string& name, const Completion& answer) {
     settled(name, 0);
   } else if (queue.retention.kind == Retention::Kind::age) {
     tend_within(name, queue, std::clamp<Ms>(queue.retention.age / 10, kQuiet, kMostLate));
+  } else if (trims(queue.retention)) {
+    tend_within(name, queue, kMostLate);
   }
 }
 

@@ -29,6 +29,10 @@ class Tender {
   bool lets_go(const std::string& queue) const;
   /// Messages were appended to the queue: others may be too many or too old now.
   void stored(const std::string& queue);
+  /// Others made messages claimable in the queue (empty: anywhere), and may be none that tend.
+  void changed(const std::string& queue);
+  /// Does now, by one step, what is due soon: the engine ends.
+  void finish();
   void stop();
 
  private:

@@ -94,6 +94,7 @@ void Ledger::remove_one(Id stream, Seq seq) {
 }
 
 void Ledger::apply(const driver::Steer& steer, Completion& out) {
+  if (steer.verb == driver::Verb::trim) return trim(steer, out);
   const bool drop = steer.verb == driver::Verb::dead_drop;
   if (!drop && steer.verb != driver::Verb::dead_requeue) {
     out.status = {Code::unsupported, "this intervention is not yet supported"};

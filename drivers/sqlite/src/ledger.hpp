@@ -144,7 +144,9 @@ class Ledger {
   Seq position(Id stream, const driver::Start& start);
   // retention.cpp
   void forget_producers();
+  void trim(const driver::Steer& steer, Completion& out);
   u64 retire(Id stream, const driver::Retention& retention, bool& more);
+  Range step_of(Id stream);
   Seq consumed_floor(Id stream);
   Seq age_floor(Id stream, Range step, Ms age, bool& more);
   Seq size_floor(Id stream, Range step, u64 amount, bool& more);

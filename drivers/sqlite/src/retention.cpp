@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// Letting go of what every group has settled, or of what is too old or too much, settled or not: whole ranges from the front of a
-// stream, some thousand rows a call.
+// Letting go of what every group has settled, or of what is too old, too much or no longer wanted, settled or not: whole ranges from the
+// front of a stream, some thousand rows a call.
 #include <algorithm>
 
 #include "ledger.hpp"
@@ -15,6 +15,12 @@ constexpr u64 kRetireRows = 4000;  // a few milliseconds under the write lock
 constexpr auto kProducerMemory = std::chrono::hours(24);
 
 }  // namespace
+
+/// What one call may remove at most.
+Ledger::Range Ledger::step_of(Id stream) {
+  const Seq tail = tail_of(stream);
+  return {tail, std::min(head_of(stream).last + 1, tail + kRetireRows)};
+}
 
 void Ledger::apply(const driver::Tend& tend, Completion& out) {
   Id queue = 0;
@@ -45,6 +51,34 @@ void Ledger::apply(const driver::Tend& tend, Completion& out) {
   for (const Id stream : streams) out.count += retire(stream, retention, out.more);
 }
 
+/// An operator's hand: goes as far as told, whatever is declared.
+void Ledger::trim(const driver::Steer& steer, Completion& out) {
+  const auto start = driver::parse_start(steer.from);
+  if (!steer.keep && !start) {
+    out.status = {Code::invalid, start.error().text()};
+    return;
+  }
+  const auto queue = database_.value("SELECT id FROM vtx_queue WHERE name = ?", steer.queue);
+  if (!queue) {
+    out.status = {Code::not_found, "no queue " + steer.queue};
+    return;
+  }
+  std::vector<Id> streams;
+  {
+    auto rows = database_.query("SELECT id FROM vtx_stream WHERE queue = ? AND kind = 'main'", *queue);
+    while (rows.next()) streams.push_back(rows.number(0));
+  }
+  for (const Id stream : streams) {
+    const Seq end = head_of(stream).last + 1;
+    const Seq floor = steer.keep ? end - std::min(end, *steer.keep) : std::min(position(stream, *start), end);
+    const Range step = step_of(stream);
+    const Range gone{step.first, std::clamp(floor, step.first, step.last)};
+    out.more = out.more || floor > step.last;
+    leave_behind(stream, gone);
+    out.count += remove(stream, gone);
+  }
+}
+
 /// A link that commits again after so long merely gets a new row.
 void Ledger::forget_producers() {
   const auto oldest = now_ - std::chrono::milliseconds(kProducerMemory).count();
@@ -54,11 +88,10 @@ void Ledger::forget_producers() {
 
 /// Answers how many messages it removed; `more`: some are left that may go.
 u64 Ledger::retire(Id stream, const driver::Retention& retention, bool& more) {
-  const Seq tail = tail_of(stream);
   const Seq end = head_of(stream).last + 1;
-  const Range step{tail, std::min(end, tail + kRetireRows)};
-  if (tail == end && retention.kind == Kind::consumed) return 0;
-  Seq floor = tail;
+  const Range step = step_of(stream);
+  if (step.first == end && retention.kind == Kind::consumed) return 0;
+  Seq floor = step.first;
   switch (retention.kind) {
     case Kind::forever: return 0;
     // A group that begins at a later sequence must not take the stream's numbering along.
@@ -68,7 +101,7 @@ u64 Ledger::retire(Id stream, const driver::Retention& retention, bool& more) {
     case Kind::size: floor = size_floor(stream, step, retention.amount, more); break;
   }
   more = more || floor > step.last;
-  const Range gone{tail, std::clamp(floor, step.first, step.last)};
+  const Range gone{step.first, std::clamp(floor, step.first, step.last)};
   if (retention.kind != Kind::consumed) leave_behind(stream, gone);
   return remove(stream, gone);
 }
@@ -140,13 +173,17 @@ void Ledger::count_back(Id stream, Seq tail, u64 amount, Size& size) {
   while (size.bytes <= amount && rows.next()) size = {seq_of(rows.number(0)), size.bytes + rows.number(1)};
 }
 
-/// Removes the messages first..last-1. Their numbers are not given out again, and time does not go back behind theirs.
+/// Removes the messages first..last-1, the oldest ones. Their numbers are not given out again, time does not go back behind theirs, and
+/// their bytes count no longer.
 u64 Ledger::remove(Id stream, Range range) {
   if (range.first >= range.last) return 0;
   const auto stored = database_.value("SELECT stored FROM vtx_message WHERE id < ? ORDER BY id DESC LIMIT 1",
                                       row_of(stream, range.last));
-  database_.run("UPDATE vtx_stream SET next = max(next, ?2), stored = max(stored, ?3) WHERE id = ?1", stream,
-                range.last, stored.value_or(0));
+  database_.run(
+      "UPDATE vtx_stream SET next = max(next, ?2), stored = max(stored, ?3), bytes_from = max(bytes_from, ?2), "
+      "bytes = bytes - (SELECT ifnull(sum(m.bytes), 0) FROM vtx_message m WHERE m.id >= (?1 << 43) + bytes_from AND "
+      "m.id < (?1 << 43) + ?2) WHERE id = ?1",
+      stream, range.last, stored.value_or(0));
   database_.run("DELETE FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, range.first),
                 row_of(stream, range.last));
   return static_cast<u64>(database_.changes());

@@ -192,12 +192,15 @@ struct Tend {
 };
 
 enum class Verb : std::uint8_t { dead_requeue, dead_drop, seek, drop_group, trim };
-/// An operator's intervention. Answers count of messages touched; not_found.
+/// An operator's intervention. Answers count of messages touched; not_found. Trimming is bounded: it answers more when it is to be asked again.
 struct Steer {
   Verb verb = Verb::dead_requeue;
   std::string queue;  ///< dead_*: the queue whose dead letters are meant, without .dead
   std::string group;
   Seq seq = 0;  ///< dead_*: sequence in QUEUE.dead, 0 all
+  /// trim: what lies before goes from each of the queue's main streams, settled or not, as if retention took it. See Locate.
+  std::string from = "oldest";
+  std::optional<u64> keep = std::nullopt;  ///< trim: all but the newest so many of each; `from` is ignored then
 };
 
 /// Looks at one queue, or at all when empty. Answers queues. Creates nothing.
