@@ -38,11 +38,6 @@ void Tender::stored(const std::string& name) {
   tend_within(name, queue, trims(queue.retention) ? kQuiet : kMostLate);
 }
 
-bool Tender::lets_go(const std::string& name) const {
-  const auto found = queues_.find(name);
-  return found != queues_.end() && trims(found->second.retention);
-}
-
 void Tender::changed(const std::string& changed) {
   for (auto& [name, queue] : queues_)
     if (trims(queue.retention) && (changed.empty() || changed == name)) tend_within(name, queue, kOthers);

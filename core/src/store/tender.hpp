@@ -25,8 +25,6 @@ class Tender {
   void declared(const std::string& queue, const driver::Retention& retention);
   /// `count` messages of the queue were settled, or its consumers begin (0).
   void settled(const std::string& queue, driver::u64 count);
-  /// Whether the queue lets go of messages by their age or number, as far as is known.
-  bool lets_go(const std::string& queue) const;
   /// Messages were appended to the queue: others may be too many or too old now.
   void stored(const std::string& queue);
   /// Others made messages claimable in the queue (empty: anywhere), and may be none that tend.
