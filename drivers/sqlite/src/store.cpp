@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <new>
 #include <span>
+
+#include "fence.hpp"
 
 namespace vtx::sqlite {
 namespace {
@@ -136,7 +137,7 @@ void SqliteStore::run_readers(std::size_t count) {
       wait_for(key_of_stream(*stream_read(reads[i].operation)), answers[i].head);
       vain = true;
     }
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // armed before it reads; its counterpart is in ring()
+    full_fence();  // armed before it reads; its counterpart is in ring()
     if (vain) read(reads, answers);
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
     std::move(answers.begin(), answers.end(), std::back_inserter(done_));

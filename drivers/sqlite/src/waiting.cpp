@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <atomic>
 
+#include "fence.hpp"
 #include "store.hpp"
 
 namespace vtx::sqlite {
@@ -101,7 +101,7 @@ void SqliteStore::tell_changed() {
 /// For each group wakes one who waits, since a message is for one: this store itself if it does, which is cheapest. For each stream wakes
 /// all, since a reader takes nothing away. Streams are looked for after COMMIT, when a reader who is armed too late can see the messages.
 void SqliteStore::ring(const std::vector<Id>& groups, const std::set<Id>& streams) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // committed before it looks who is armed
+  full_fence();  // committed before it looks who is armed
   bool self = false;
   for (const Id group : groups) {
     const Key key = key_of_group(group);
