@@ -110,7 +110,8 @@ CREATE TABLE vtx_fenced (
 CREATE TABLE vtx_holder (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   slot INTEGER NOT NULL,
-  lease_ms INTEGER NOT NULL
+  lease_ms INTEGER NOT NULL,
+  ended INTEGER                     -- when that was noticed, while it holds the name of an anonymous peer
 );
 
 -- Names that one holder has: 'peer:X', the mailbox of X.

@@ -239,6 +239,84 @@ TEST_P(LinkContract, OneNameHasOneHolder) {
   EXPECT_EQ(second.receive(), "second!");
 }
 
+TEST_P(LinkContract, OneNameHasOneHolderWithinAProcessToo) {
+  Worker worker(world(), at());
+  const auto first = asker(world(), at(), "desk");
+  Socket second(world(), ZMQ_REQ);
+  second.set(ZMQ_ROUTING_ID, "desk");
+  EventLog events(world(), second);
+  second.connect(at());
+  ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_TROUBLE));
+  second.send("second");
+  for (int i = 0; i < 10; ++i) {
+    first->send(std::to_string(i));
+    EXPECT_EQ(first->receive(), std::to_string(i) + "!");
+  }
+  EXPECT_TRUE(second.receives_nothing());
+  first->close();
+  EXPECT_EQ(second.receive(), "second!");
+}
+
+TEST_P(LinkContract, ANameIsFreeWhenItsLinkHasEnded) {
+  Worker worker(world(), at());
+  for (int i = 0; i < 20; ++i) {
+    const auto req = asker(world(), at(), "desk");
+    req->send("again");
+    EXPECT_EQ(req->receive(), "again!");
+  }
+  const auto other = open();
+  const auto req = asker(*other, at(), "desk");
+  req->send("elsewhere");
+  EXPECT_EQ(req->receive(), "elsewhere!");
+}
+
+TEST_P(LinkContract, AnAskerThatClosesBeforeItHasItsNameEnds) {
+  auto other = open();
+  auto first = asker(*other, at(), "desk");
+  {
+    Socket hasty(world(), ZMQ_REQ);
+    hasty.set(ZMQ_ROUTING_ID, "desk").set(ZMQ_LINGER, 0);
+    EventLog events(world(), hasty);
+    hasty.connect(at());
+    ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_TROUBLE));
+    hasty.send("never stored");
+    hasty.close();
+    EXPECT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_LINGER_EXPIRED));
+  }
+  {
+    Socket patient(world(), ZMQ_REQ);
+    patient.set(ZMQ_ROUTING_ID, "desk");
+    EventLog events(world(), patient);
+    patient.connect(at());
+    ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_TROUBLE));
+    patient.send("stored when the name is free");
+    patient.close();
+    first->close();
+    EXPECT_TRUE(events.wait(ZMQ_EVENT_CLOSED));
+  }
+  Socket rep(world(), ZMQ_REP);
+  rep.bind(at());
+  EXPECT_EQ(rep.receive(), "stored when the name is free");
+}
+
+TEST_P(LinkContract, ABusyWorkerTakesNoMoreThanOthersCouldDo) {
+  Socket busy(world(), ZMQ_REP);
+  busy.bind(at());
+  std::vector<std::unique_ptr<Socket>> askers;
+  for (int i = 0; i < 5; ++i) {
+    askers.push_back(asker(world(), at()));
+    askers.back()->send(std::to_string(i));
+    if (i == 0) {
+      EXPECT_EQ(busy.receive(), "0");
+    }
+  }
+  // Long enough for a consumer that collects to be given more.
+  EXPECT_TRUE(askers[0]->receives_nothing(Ms{600}));
+  EXPECT_LE(busy.stats().in_hand, 2U);
+  Worker worker(world(), at());
+  for (int i = 2; i < 5; ++i) EXPECT_EQ(askers[static_cast<std::size_t>(i)]->receive(), std::to_string(i) + "!");
+}
+
 TEST_P(LinkContract, PropertiesOfRequestsAndReplies) {
   Socket rep(world(), ZMQ_REP);
   rep.bind(at("properties=on"));

@@ -114,6 +114,79 @@ TEST_F(FaultyRequests, ARequestWhoseReplyWasDroppedByLingerGoesAgain) {
   EXPECT_EQ(req_.receive(), "done");
 }
 
+TEST_F(FaultyRequests, RequestsOfOneClaimAreAllAccountedForWhenLingerIsOver) {
+  std::vector<std::unique_ptr<Socket>> askers;
+  for (int i = 0; i < 6; ++i) {
+    askers.push_back(std::make_unique<Socket>(world_, ZMQ_REQ));
+    askers.back()->connect(at());
+  }
+  rep_.close();
+  for (const auto& one : askers) {
+    one->send("work");
+    one->flush();
+  }
+  {
+    Socket hasty(world_, ZMQ_REP);
+    EventLog events(world_, hasty);
+    hasty.set(ZMQ_LINGER, 100).bind(at());
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_EQ(hasty.receive(), "work");
+      if (i == 1) faults_->set_full(true);
+      hasty.send("done");
+      if (i == 0) hasty.flush();
+    }
+    ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_TROUBLE));
+    hasty.close();
+    ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_LINGER_EXPIRED));
+    faults_->set_full(false);
+    EXPECT_TRUE(events.wait(ZMQ_EVENT_CLOSED));
+  }
+  Socket rep(world_, ZMQ_REP);
+  rep.bind(at());
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(rep.receive(), "work");
+    rep.send("done");
+  }
+  for (const auto& one : askers) EXPECT_EQ(one->receive(), "done");
+  EXPECT_TRUE(rep.receives_nothing());
+}
+
+TEST_F(FaultyRequests, AnAskerThatClosesWhileTheStoreIsAwayHasItsRequestStored) {
+  faults_->refuse_start(Status(Code::native, "the store is away"));
+  faults_->lose_session();
+  ASSERT_TRUE(wait_until([&] { return req_.stats().state != VTX_STATE_LIVE; }));
+  req_.send("work");
+  req_.close();
+  faults_->refuse_start({});
+  EXPECT_EQ(rep_.receive_frames()->front(), "work");
+}
+
+TEST_F(FaultyRequests, DestroyDoesNotWaitForAStoreThatIsAwayWhenNothingIsToBeStored) {
+  ask("work");
+  faults_->refuse_start(Status(Code::native, "the store is away"));
+  faults_->lose_session();
+  ASSERT_TRUE(wait_until([&] { return rep_.stats().state != VTX_STATE_LIVE; }));
+  rep_.close();
+  req_.close();
+  world_.destroy();  // must return
+}
+
+TEST_F(FaultyRequests, ARefusalEndsTheTroubleBeforeIt) {
+  EventLog events(world_, req_);
+  faults_->set_longest(30);
+  faults_->set_full(true);
+  req_.send("far too long for a store that takes so little");
+  ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_TROUBLE));
+  faults_->set_full(false);
+  ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_REFUSED));
+  Socket other(world_, ZMQ_PUSH);
+  other.connect(at());
+  other.send("short");
+  other.flush();
+  EXPECT_NE(vtx_flush(world_.vtx(), req_.get(), 1000), ENOSPC);
+  EXPECT_EQ(vtx_flush(world_.vtx(), req_.get(), 1000), 0) << vtx_last_error();
+}
+
 TEST_F(FaultyRequests, ANameIsTakenAgainAfterALostSession) {
   faults_->lose_session();
   expect_usual();

@@ -190,7 +190,7 @@ Completion MemoryDatabase::run(const TakeOver& take) {
   Completion answer;
   const auto holder = tables_.holders.find(take.holder);
   if (holder == tables_.holders.end() || holder->second.count != take.seen) return answer;
-  if (holder->second.ended) end_holder(take.holder);
+  if (holder->second.ended) end_holder(holder->second);
   for (auto it = tables_.claims.begin(); it != tables_.claims.end();) {
     if (it->second.holder != take.holder) {
       ++it;

@@ -69,7 +69,7 @@ class MemoryDatabase {
   void finish(const ClaimRow& claim, Seq seq);
 
   // memory_mailbox.cpp
-  void end_holder(Id holder);
+  void end_holder(HolderRow& holder);
   void release(Id queue, const std::string& what);
   void remove_mailbox(Id queue, const std::string& peer);
 

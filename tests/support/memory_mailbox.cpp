@@ -26,10 +26,14 @@ Completion MemoryDatabase::run(const driver::Forget& forget) {
   return {};
 }
 
-void MemoryDatabase::end_holder(Id holder) {
+/// A link whose session was lost may come back for its mailbox.
+void MemoryDatabase::end_holder(HolderRow& holder) {
+  if (holder.ended_at == StoreTime{}) holder.ended_at = now();
+  const bool may_come_back = now() - holder.ended_at < std::chrono::seconds(60);
   const auto holds = tables_.holds;
   for (const auto& [name, other] : holds)
-    if (other == holder) release(name.first, name.second);
+    if (other == holder.id && !(may_come_back && driver::is_anonymous(driver::peer_of_hold(name.second))))
+      release(name.first, name.second);
 }
 
 void MemoryDatabase::release(Id queue, const std::string& what) {

@@ -68,8 +68,8 @@ std::vector<GroupRow*> MemoryDatabase::groups_of(const StreamRow& stream) {
 Completion MemoryDatabase::run(const Tend& tend) {
   const QueueRow* queue = find_queue(tend.queue);
   if (!queue) return refuse(Code::not_found, "There is no queue '" + tend.queue + "'.");
-  for (const auto& [id, holder] : tables_.holders)
-    if (holder.ended) end_holder(id);
+  for (auto& [id, holder] : tables_.holders)
+    if (holder.ended) end_holder(holder);
   Completion answer;
   answer.declared = queue->declared;
   const auto retention = driver::parse_retention(queue->declared.retain);

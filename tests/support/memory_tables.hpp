@@ -99,6 +99,7 @@ struct HolderRow {
   u64 count = 0;
   Ms lease{};
   bool ended = false;
+  StoreTime ended_at{};  ///< when that was noticed
 };
 
 struct ProducerRow {

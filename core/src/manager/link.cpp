@@ -12,10 +12,9 @@
 #include "codec/properties.hpp"
 #include "manager/link_parts.hpp"
 #include "pattern/lanes.hpp"
-#include "store/holder.hpp"
+#include "store/peer_name.hpp"
 #include "store/tender.hpp"
 #include "vtx/driver/frames.hpp"
-#include "vtx/driver/names.hpp"
 #include "vtx/driver/options.hpp"
 #include "vtx/vtx.h"
 
@@ -83,6 +82,12 @@ void Link::on_link_event(int code, const std::string& sentence) {
 
 void Link::start(std::function<void(Status)> opened) {
   opened_ = std::move(opened);
+  if (!request_.peer.empty()) {
+    name_ = std::make_shared<PeerName>(engine_, request_.endpoint.options, request_.peer, [weak = weak_from_this()] {
+      if (const auto self = weak.lock(); self && self->engine_.live() && self->phase_ != Phase::done)
+        self->open_queue();
+    });
+  }
   engine_.add(this);
 }
 
@@ -104,7 +109,7 @@ void Link::open_queue() {
       if (const auto retention = parse_retention(answer.declared.retain))
         self->engine_.tender().declared(self->request_.endpoint.options.queue, *retention);
       self->queue_ = answer.id;
-      self->request_.peer.empty() ? self->open_sides(answer.id) : self->take_name(answer.id);
+      self->name_ ? self->take_name(answer.id) : self->open_sides(answer.id);
     } else {
       self->opening_failed(answer.status);
     }
@@ -114,24 +119,8 @@ void Link::open_queue() {
 /// One name, one holder: a second link of that name waits.
 void Link::take_name(Id queue) {
   if (!engine_.live() || phase_ == Phase::done) return;
-  Holder& holder = engine_.holder();
-  if (!std::exchange(joined_, true)) holder.join(request_.endpoint.options.lease);
-  holder.when_ready([self = shared_from_this(), queue] {
-    if (self->phase_ == Phase::done || self->closing()) return;
-    const Id id = self->engine_.holder().id();
-    Hold hold{queue, hold_of_peer(self->request_.peer), id, false};
-    self->engine_.submit(std::move(hold), [self, queue, id](Completion& answer) {
-      if (answer.status.ok()) {
-        self->named_ = id;
-        self->open_sides(queue);
-      } else if (answer.status.code() == Code::busy) {
-        self->opening_failed(
-            Status(Code::busy, fmt::format("the routing id '{}' is in use by another link of queue '{}'",
-                                           self->request_.peer, self->request_.endpoint.options.queue)));
-      } else {
-        self->opening_failed(answer.status);
-      }
-    });
+  name_->take(queue, [self = shared_from_this(), queue](const Status& status) {
+    status.ok() ? self->open_sides(queue) : self->opening_failed(status);
   });
 }
 
@@ -370,13 +359,18 @@ void Link::on_context_terminated() {
   close_counterpart();  // zmq_ctx_term waits for it
 }
 
+/// Nothing is left in the pipe, nor on its way to the store.
+bool Link::all_sent() const {
+  if (!producer_) return true;
+  return (!counterpart_ || (pipe_empty_ && (pipe_gone_ || detached_))) && producer_->idle();
+}
+
 bool Link::finish() {
   if (phase_ == Phase::done) return false;
   if (producer_) {
-    const bool drained = !counterpart_ || (pipe_empty_ && (pipe_gone_ || detached_));
-    const bool stuck = !engine_.live() || !producer_->trouble().ok();
-    if (linger_over_ && stuck && !given_up_ && !(drained && producer_->idle())) on_linger_expired();
-    if (!given_up_ && !(drained && producer_->idle())) return false;
+    const bool stuck = !engine_.live() || !producer_->is_open() || !producer_->trouble().ok();
+    if (linger_over_ && stuck && !given_up_ && !all_sent()) on_linger_expired();
+    if (!given_up_ && !all_sent()) return false;
   }
   if (receiver_ && !receiver_->done()) return false;
   if (!depart()) return false;
@@ -388,14 +382,14 @@ bool Link::finish() {
 bool Link::depart() {
   if (departed_ || !engine_.live()) return true;
   if (departing_ > 0) return false;
-  const auto answered = [self = shared_from_this()](Completion&) { self->departed_ = --self->departing_ == 0; };
+  const auto answered = [self = shared_from_this()] { self->departed_ = --self->departing_ == 0; };
   if (const auto producer = producer_ ? producer_->watermark() : std::nullopt; producer && producer_->idle()) {
     ++departing_;
-    engine_.submit(Forget{*producer}, answered);
+    engine_.submit(Forget{*producer}, [answered](Completion&) { answered(); });
   }
-  if (named_ != 0) {
+  if (name_) {
     ++departing_;
-    engine_.submit(Hold{queue_, hold_of_peer(request_.peer), named_, true}, answered);
+    name_->release(answered);
   }
   departed_ = departing_ == 0;
   return departed_;
@@ -434,7 +428,7 @@ void Link::drop() {
   if (receiver_ && !receiver_->done()) receiver_->drop();
   if (producer_) producer_->drop();
   close_counterpart();
-  if (std::exchange(joined_, false)) engine_.holder().leave(request_.endpoint.options.lease);
+  if (name_) name_->drop();
   engine_.remove(this);
   monitor(ZMQ_EVENT_CLOSED);
   for (Flush& flush : flushes_) flush.call->answer(Status(Code::fenced, "the link ended before all was durable"));

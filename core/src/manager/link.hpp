@@ -28,6 +28,8 @@
 
 namespace vtx {
 
+class PeerName;
+
 /// What a link needs of its driver thread.
 struct LinkHome {
   void* zmq_context;
@@ -71,7 +73,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   /// Ends at once, without the store.
   void drop();
   /// The instance ends: nothing more can be done for what this link received, since the store is away.
-  bool hopeless() const { return !engine_.live() && (!producer_ || linger_over_ || engine_.gave_up()); }
+  bool hopeless() const { return !engine_.live() && (all_sent() || linger_over_ || engine_.gave_up()); }
 
   bool closing() const { return phase_ >= Phase::closing; }
   bool given_back() const { return !receiver_ || receiver_->done(); }
@@ -128,6 +130,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   void on_context_terminated();
   void answer_flushes();
   void abandon(bool counted);
+  bool all_sent() const;
   bool finish();
   bool depart();
   void on_linger_expired();
@@ -154,9 +157,8 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool detached_ = false;        ///< an empty pipe is the end
   std::optional<bool> abandon_;  ///< once the replies in the pipe are taken; whether counted
   driver::Id queue_ = 0;
-  driver::Id named_ = 0;  ///< the holder that has our peer's name in the store
-  bool joined_ = false;   ///< of the engine's holder, for that
-  int departing_ = 0;     ///< answers to wait for
+  std::shared_ptr<PeerName> name_;  ///< null where the pattern has no mailbox
+  int departing_ = 0;               ///< answers to wait for
   bool departed_ = false;
   int linger_ms_ = -1;
   Timers::Token linger_ = 0;

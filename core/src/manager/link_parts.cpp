@@ -30,7 +30,10 @@ Group group_of(const LinkRequest& request, const std::shared_ptr<Asker>& asker) 
   group.name = {lanes_of(pattern, request.bind).reads, "", filtering ? options.subscription : options.group};
   group.from = options.from.value_or(filtering ? "now" : "oldest");
   group.filtering = filtering;
-  if (pattern.envelope == Envelope::reply) group.judge = judge_request;
+  if (pattern.envelope == Envelope::reply) {
+    group.judge = judge_request;
+    group.collects = false;  // REP has one at a time
+  }
   if (asker) {
     group.name = {"mailbox", asker->peer(), "default"};
     group.judge = [asker](const Message& message) {

@@ -234,7 +234,9 @@ std::uint64_t StoreInstance::depth_of(const LinkEndpoint& endpoint, const Patter
   const QueueStats& queue = answer->queues.front();
   if (position > 0) return queue.head + 1 - std::min(position, queue.head + 1);
   const LinkOptions& options = endpoint.options;
-  const std::string name = to_text(GroupName{lanes_of(pattern, bind).reads, "",
+  // Who asks would know how many questions wait.
+  const Lanes lanes = lanes_of(pattern, bind);
+  const std::string name = to_text(GroupName{pattern.envelope == Envelope::request ? lanes.writes : lanes.reads, "",
                                              options.subscription.empty() ? options.group : options.subscription});
   std::uint64_t slowest = queue.groups.empty() ? queue.messages : 0;
   for (const GroupStats& group : queue.groups) {

@@ -320,7 +320,7 @@ void Consumer::pop() {
 }
 
 void Consumer::watch_for_stall() {
-  if (stall_ != 0 || closing_ || window_.is_at_ceiling() || in_hand_ < window_.size()) return;
+  if (stall_ != 0 || closing_ || !wanted_.collects || window_.is_at_ceiling() || in_hand_ < window_.size()) return;
   let_go_before_stall_ = let_go_ever_;
   stall_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + window_.patience(), [this] {
     stall_ = 0;
@@ -583,6 +583,7 @@ void Consumer::on_answered(Id claim, u32 offset, bool fenced) {
   const auto found = claims_.find(claim);
   if (found == claims_.end()) return;
   Leased& held = found->second;
+  if (is_done(held, offset)) return;  // given up meanwhile
   set_done(held, offset);
   ++stats_.settled;
   engine_.tender().settled(options_.queue, 1);
@@ -592,6 +593,7 @@ void Consumer::on_answered(Id claim, u32 offset, bool fenced) {
 void Consumer::on_unanswered(Id claim, u32 offset, const std::string& why) {
   const auto found = claims_.find(claim);
   if (found == claims_.end()) return;
+  if (is_done(found->second, offset)) return;
   ++stats_.nacked;
   nack(found->second, offset, {}, why.c_str());
 }

@@ -33,6 +33,7 @@ struct Group {
   driver::GroupName name;
   std::string from;        ///< where a new one begins
   bool filtering = false;  ///< only what the socket has subscribed to
+  bool collects = true;    ///< the application may wait for more before it lets go of what it has
   /// What the pattern makes of a message that is next; none: all are for the application.
   std::function<Fit(const driver::Message&)> judge;
 };

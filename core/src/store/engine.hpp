@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "session/backoff.hpp"
+#include "store/names.hpp"
 #include "util/timers.hpp"
 #include "vtx/driver/names.hpp"
 #include "vtx/driver/store.hpp"
@@ -94,6 +95,7 @@ class Engine {
 
   Holder& holder() { return *holder_; }
   Tender& tender() { return *tender_; }
+  Names& names() { return names_; }
   /// The feed of a group of a queue, made when first asked for; it lives as long as anybody has it.
   std::shared_ptr<Feed> feed(const std::string& queue, const driver::GroupName& group);
 
@@ -115,6 +117,7 @@ class Engine {
   driver::u64 last_ticket_ = 0;
   std::unordered_map<driver::u64, Answer> pending_;
   std::vector<driver::Completion> completions_;
+  Names names_;
   std::unique_ptr<Holder> holder_;
   std::unique_ptr<Tender> tender_;
   std::map<std::string, std::weak_ptr<Feed>> feeds_;  ///< by QUEUE/GROUP

@@ -138,7 +138,7 @@ std::vector<Message> Producer::messages_of(Batch& batch) {
 }
 
 bool Producer::commit() {
-  if (committing_ || again_ != 0 || !open_ || !engine_.live()) return false;
+  if (committing_ || given_up_ || again_ != 0 || !open_ || !engine_.live()) return false;
   if (batches_.empty() || batches_.front()->items.empty()) return false;
   committing_ = true;
   batches_.front()->frozen = true;
@@ -167,16 +167,16 @@ void Producer::on_committed(Completion& answer) {
   if (!answer.status.ok()) {
     const Code code = answer.status.code();
     if (code == Code::lost || code == Code::in_doubt) return;  // the same commit again when the session is back
-    if (code == Code::invalid) return on_refused(answer.status);
+    if (code == Code::invalid) {
+      recover();
+      return on_refused(answer.status);
+    }
     if (trouble_.ok()) events_.on_link_event(VTX_EVENT_TROUBLE, answer.status.text());
     trouble_ = answer.status;
     again_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + kAfterTrouble, [this] { again_ = 0; });
     return;
   }
-  if (!trouble_.ok()) {
-    trouble_ = {};
-    events_.on_link_event(VTX_EVENT_RECOVERED, "messages are stored again");
-  }
+  recover();
   engine_.on_changed(options_.queue);
   ++counter_;
   ++stats_.commits;
@@ -187,6 +187,11 @@ void Producer::on_committed(Completion& answer) {
   on_stored(Items(batch.items).subspan(batch.done, count), answer);
   engine_.tender().stored(options_.queue);
   on_done(count);
+}
+
+void Producer::recover() {
+  if (std::exchange(trouble_, {}).ok()) return;
+  events_.on_link_event(VTX_EVENT_RECOVERED, "messages are stored again");
 }
 
 /// The store will never take one of these messages; it must not hold up its neighbours, nor those that come.
@@ -204,6 +209,7 @@ void Producer::on_refused(const Status& why) {
 }
 
 void Producer::give_up() {
+  given_up_ = true;
   for (const auto& batch : batches_)
     for (const Item& item : Items(batch->items).subspan(batch->done)) on_given_up(item, "its linger was over");
 }

@@ -51,6 +51,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
 
   /// Commits what has gathered, unless a commit runs. True when something was submitted.
   bool commit();
+  bool is_open() const { return open_; }
   /// Everything taken is durable, as `durability` says.
   bool idle() const { return done_ == taken_; }
   std::uint64_t taken() const { return taken_; }
@@ -106,6 +107,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
   void take_properties(std::vector<Frame>& frames, Item& item);
   std::vector<driver::Message> messages_of(Batch& batch);
   void on_committed(driver::Completion& answer);
+  void recover();
   void on_refused(const Status& why);
   void on_done(std::size_t count);
 
@@ -125,6 +127,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
   std::vector<Frame> parts_;  ///< of the message at hand
   bool committing_ = false;
   bool dropped_ = false;
+  bool given_up_ = false;
   Timers::Token again_ = 0;
   Status trouble_;
   std::uint64_t taken_ = 0;

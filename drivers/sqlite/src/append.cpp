@@ -89,6 +89,8 @@ void Ledger::apply(const driver::Commit& commit, Completion& out) {
     out.head = head_of(stream).last;
   }
   if (commit.counter == 0) return;
+  // Only the newest commit can be asked for again.
+  if (!out.fenced.empty()) database_.run("DELETE FROM vtx_fenced WHERE producer = ?", commit.producer);
   for (const u32 settle : out.fenced)
     database_.run("INSERT INTO vtx_fenced (producer, counter, settle) VALUES (?, ?, ?)", commit.producer,
                   commit.counter, settle);

@@ -56,7 +56,7 @@ class Ledger {
 
   /// Ends all claims of a holder: what it had not settled goes into retry. Answers how many claims.
   u64 take_over(Id holder);
-  /// The holder has ended, and so has what it held; its claims wait for take_over().
+  /// The holder has ended, and so has what it held, an anonymous peer's mailbox a while later; its claims wait for take_over().
   void end_holder(Id holder);
 
   /// Groups for which this transaction made something claimable now.

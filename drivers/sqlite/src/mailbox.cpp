@@ -4,6 +4,12 @@
 #include "ledger.hpp"
 
 namespace vtx::sqlite {
+namespace {
+
+// A link whose session was lost comes back as another holder, soon, and takes its name and its mailbox with it.
+constexpr auto kMayComeBack = std::chrono::seconds(60);
+
+}  // namespace
 
 void Ledger::apply(const driver::Hold& hold, Completion&) {
   if (hold.release) return release(hold.queue, hold.what);
@@ -25,6 +31,11 @@ void Ledger::release(Id queue, const std::string& what) {
 }
 
 void Ledger::end_holder(Id holder) {
+  if (database_.value("SELECT 1 FROM vtx_hold WHERE holder = ? AND what GLOB 'peer:~*' LIMIT 1", holder)) {
+    database_.run("UPDATE vtx_holder SET ended = ? WHERE id = ? AND ended IS NULL", now_, holder);
+    const auto ended = database_.value("SELECT ended FROM vtx_holder WHERE id = ?", holder);
+    if (ended && now_ - *ended < std::chrono::milliseconds(kMayComeBack).count()) return;
+  }
   std::vector<std::pair<Id, std::string>> held;
   {
     auto rows = database_.query("SELECT queue, what FROM vtx_hold WHERE holder = ?", holder);

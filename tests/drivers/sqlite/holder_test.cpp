@@ -91,6 +91,30 @@ TEST_F(Holders, ReleaseNamesByDying) {
   EXPECT_TRUE(two_->run(Hold{one_->queue, "pair:up", two_->holder, false}).status.ok());
 }
 
+TEST_F(Holders, LeaveNoMailboxOfAnAnonymousPeerForLong) {
+  vtx::test::ManualClock clock;
+  Driven survivor(path_, {}, clock);
+  survivor.open();
+  survivor.declare();
+  Driven leaver(path_, {}, clock);
+  leaver.open();
+  leaver.declare();
+  EXPECT_TRUE(leaver.run(Hold{leaver.queue, "peer:~1", leaver.holder, false}).status.ok());
+  leaver.run(OpenGroup{leaver.queue, "mailbox", "~1", "default", "", {}, {}, 10});
+  leaver.store().stop();
+  const auto left = [&] {
+    survivor.run(Tend{"jobs"});
+    return Foreign(path_).value(
+        "SELECT (SELECT count(*) FROM vtx_stream WHERE kind = 'mailbox') + (SELECT count(*) FROM vtx_hold)");
+  };
+  EXPECT_EQ(left(), "2");
+  clock.advance(59s);
+  EXPECT_EQ(left(), "2");
+  clock.advance(2s);
+  EXPECT_EQ(left(), "0");
+  EXPECT_EQ(Foreign(path_).value("SELECT count(*) FROM vtx_holder WHERE ended IS NOT NULL"), "0");
+}
+
 TEST_F(Holders, OneWaiterIsWokenForEachCommit) {
   const vtx::test::ManualClock still;  // so that no slow look is due
   std::vector<std::unique_ptr<Driven>> waiters;

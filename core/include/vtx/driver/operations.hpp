@@ -131,8 +131,8 @@ struct OpenGroup {
 };
 
 /// Takes or releases a name that one holder may have in a queue. Answers ok, busy, or fenced: that holder has ended. A name whose
-/// holder is known to have ended is free. When the name of an anonymous peer (names.hpp) is released, or its holder's end is noticed, its
-/// mailbox is removed, and what nobody has read of it counted as undeliverable.
+/// holder is known to have ended is free. When the name of an anonymous peer (names.hpp) is released, or its
+/// holder has ended and nobody took the name over for a minute, its mailbox is removed, and what nobody has read of it counted as undeliverable.
 struct Hold {
   Id queue = 0;
   std::string what;  ///< "peer:X", "pair:up", "forward:G"
