@@ -115,22 +115,22 @@ void Link::open_queue() {
 /// One name, one holder: a second link of that name waits.
 void Link::take_name(Id queue) {
   if (!engine_.live() || phase_ == Phase::done) return;
+  const std::string& in = request_.endpoint.options.queue;
+  const Status taken(Code::busy,
+                     fmt::format("the routing id '{}' is in use by another link of queue '{}'", request_.peer, in));
+  if (!engine_.take_name(in, request_.peer, this)) return opening_failed(taken);
   Holder& holder = engine_.holder();
   if (!std::exchange(joined_, true)) holder.join(request_.endpoint.options.lease);
-  holder.when_ready([self = shared_from_this(), queue] {
+  holder.when_ready([self = shared_from_this(), queue, taken] {
     if (self->phase_ == Phase::done || self->closing()) return;
     const Id id = self->engine_.holder().id();
     Hold hold{queue, hold_of_peer(self->request_.peer), id, false};
-    self->engine_.submit(std::move(hold), [self, queue, id](Completion& answer) {
+    self->engine_.submit(std::move(hold), [self, queue, id, taken](Completion& answer) {
       if (answer.status.ok()) {
         self->named_ = id;
         self->open_sides(queue);
-      } else if (answer.status.code() == Code::busy) {
-        self->opening_failed(
-            Status(Code::busy, fmt::format("the routing id '{}' is in use by another link of queue '{}'",
-                                           self->request_.peer, self->request_.endpoint.options.queue)));
       } else {
-        self->opening_failed(answer.status);
+        self->opening_failed(answer.status.code() == Code::busy ? taken : answer.status);
       }
     });
   });

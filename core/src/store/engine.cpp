@@ -47,7 +47,14 @@ void Engine::add(Member* member) {
   if (live()) member->on_live();
 }
 
-void Engine::remove(Member* member) { std::erase(members_, member); }
+void Engine::remove(Member* member) {
+  std::erase(members_, member);
+  std::erase_if(names_, [member](const auto& name) { return name.second == member; });
+}
+
+bool Engine::take_name(const std::string& queue, const std::string& peer, const Member* member) {
+  return names_.try_emplace(queue + '/' + peer, member).first->second == member;
+}
 
 std::shared_ptr<Feed> Engine::feed(const std::string& queue, const driver::GroupName& group) {
   std::weak_ptr<Feed>& known = feeds_[queue + '/' + to_text(group)];

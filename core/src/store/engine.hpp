@@ -74,6 +74,8 @@ class Engine {
 
   void add(Member* member);
   void remove(Member* member);
+  /// Gives a link the name of a peer until it is removed. False while another one has it: the store knows only whose engine a name is.
+  bool take_name(const std::string& queue, const std::string& peer, const Member* member);
   /// A reader is told what on_changed() tells, until it is removed.
   void add(Reader* reader) { readers_.push_back(reader); }
   void remove(Reader* reader) { std::erase(readers_, reader); }
@@ -118,6 +120,7 @@ class Engine {
   std::unique_ptr<Holder> holder_;
   std::unique_ptr<Tender> tender_;
   std::map<std::string, std::weak_ptr<Feed>> feeds_;  ///< by QUEUE/GROUP
+  std::map<std::string, const Member*> names_;        ///< by QUEUE/PEER
 };
 
 }  // namespace vtx
