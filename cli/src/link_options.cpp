@@ -77,6 +77,8 @@ void add_subscribe(CLI::App& command, std::vector<std::string>& prefixes) {
 int socket_type_named(const std::string& name) {
   if (name == "pub") return ZMQ_XPUB;
   if (name == "sub") return ZMQ_SUB;
+  if (name == "req") return ZMQ_REQ;
+  if (name == "rep") return ZMQ_REP;
   return name == "pull" ? ZMQ_PULL : ZMQ_PUSH;
 }
 

@@ -33,7 +33,7 @@ Extent extent_of(Session& session, const std::string& endpoint) {
 }
 
 LogReader::LogReader(Session& session, const LogSource& source, const std::string& from)
-    : link_(session, ZMQ_SUB, reading(source, from), Side::connect, or_all(source.prefixes)) {}
+    : link_(session, ZMQ_SUB, reading(source, from), Side::connect, {.prefixes = or_all(source.prefixes)}) {}
 
 bool LogReader::take(LogMessage& message) {
   if (returned_) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "answer.hpp"
 #include "commands.hpp"
 #include "endpoint_text.hpp"
 #include "format.hpp"
@@ -27,13 +28,17 @@ constexpr const char* kFooter =
     "With --type sub the messages of a log are read: with subscription=NAME in the URI from where NAME was, settled "
     "as\n"
     "above; without it they are only looked at, from now on or from where from= says.\n"
+    "With --type rep each message is a request, which is answered after it was written; it is settled with its reply, "
+    "in\n"
+    "one transaction: what a worker had in hand when it was killed goes to another.\n"
     "SIGINT and SIGTERM end it cleanly: with 0, or with 1 when -n asked for more messages than came.\n"
     "\n"
     "Examples:\n"
     "  vtx recv 'sqlite:/tmp/q.db?queue=jobs'                     runs until it is told to end\n"
     "  vtx recv 'sqlite:/tmp/q.db?queue=jobs' -n 10\n"
     "  vtx recv 'sqlite:/tmp/q.db?queue=jobs&group=audit' --idle 2s --format frames > audit.frames\n"
-    "  vtx recv 'sqlite:/tmp/q.db?queue=ticks&subscription=desk' --type sub --subscribe eur. --subscribe usd.";
+    "  vtx recv 'sqlite:/tmp/q.db?queue=ticks&subscription=desk' --type sub --subscribe eur. --subscribe usd.\n"
+    "  vtx recv 'sqlite:/tmp/q.db?queue=questions' --type rep --reply done";
 
 // A batch is written when it has so much, or when nothing more is there at once.
 constexpr std::size_t kBatchBytes = std::size_t{256} << 10;
@@ -44,6 +49,7 @@ struct RecvOptions {
   std::vector<std::string> prefixes;
   std::uint64_t count = UINT64_MAX;
   std::string idle;
+  std::optional<std::string> reply;
 };
 
 /// A message that is held until it has been written.
@@ -73,7 +79,8 @@ class Run {
         format_(format_named(options.link.format)),
         with_properties_(options.link.carries_properties()),
         must_ack_(needs_ack(options.link.endpoint)),
-        link_(session_, options.link.socket_type(), options.link.linked(), options.link.side(), options.prefixes),
+        link_(session_, options.link.socket_type(), options.link.linked(), options.link.side(),
+              {.prefixes = options.prefixes}),
         output_(STDOUT_FILENO, session_.signals()),
         idle_(link_, group_of(options.link), parse_time(options.idle)),
         progress_(isatty(STDOUT_FILENO) == 0) {}
@@ -172,7 +179,14 @@ class Run {
 void prepare(RecvOptions& options) {
   const bool subscribes = options.link.socket_type() == ZMQ_SUB;
   if (!subscribes && !options.prefixes.empty()) throw CLI::ValidationError("--subscribe", "is for --type sub");
+  if (options.reply && options.link.socket_type() != ZMQ_REP)
+    throw CLI::ValidationError("--reply", "is for --type rep");
   if (subscribes && options.prefixes.empty()) options.prefixes.emplace_back();
+}
+
+Exit receive_all(const RecvOptions& options) {
+  if (options.link.socket_type() != ZMQ_REP) return Run(options).run();
+  return answer(options.link, options.reply.value_or(""), options.count, parse_time(options.idle));
 }
 
 }  // namespace
@@ -180,7 +194,7 @@ void prepare(RecvOptions& options) {
 void add_recv(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<RecvOptions>();
   auto* command = app.add_subcommand("recv", "Receive messages and write them to standard output");
-  options->link.add_to(*command, {"pull", "sub"});
+  options->link.add_to(*command, {"pull", "sub", "rep"});
   add_subscribe(*command, options->prefixes);
   command->add_option("-n", options->count, "Stop after so many messages; takes no more than that")
       ->check(CLI::PositiveNumber)
@@ -190,10 +204,14 @@ void add_recv(CLI::App& app, Chosen& chosen) {
                    "Stop when nothing came for so long (2s, 500ms) while no other consumer of the group holds messages")
       ->check(check_time)
       ->type_name("TIME");
+  command
+      ->add_option("--reply", options->reply,
+                   "With --type rep: answer every request with this (default: an empty reply)")
+      ->type_name("TEXT");
   command->footer(kFooter);
   command->callback([options, &chosen] {
     prepare(*options);
-    chosen = [options] { return Run(*options).run(); };
+    chosen = [options] { return receive_all(*options); };
   });
 }
 

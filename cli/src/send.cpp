@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // `vtx send`: messages from files or standard input into a queue. Done means durable.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <memory>
 #include <optional>
 
+#include "ask.hpp"
 #include "commands.hpp"
 #include "endpoint_text.hpp"
+#include "inputs.hpp"
 #include "link_options.hpp"
 #include "report.hpp"
 #include "sender.hpp"
@@ -23,6 +22,9 @@ constexpr const char* kFooter =
     "Without FILE, or with -, standard input is read. With --type pub the queue keeps its messages for whoever comes, "
     "as\n"
     "its retention says; on a plain transport they wait for the first subscriber.\n"
+    "With --type req each message is a request: its reply is written to standard output, in the same format, before "
+    "the\n"
+    "next is sent. A request that was not answered in time stays in the queue; its reply will find nobody waiting.\n"
     "Exits with 0 only when every message is durable, and says on standard error how many are. SIGINT and SIGTERM end "
     "it\n"
     "with 1 after what was read has been made durable.\n"
@@ -31,6 +33,7 @@ constexpr const char* kFooter =
     "  vtx send 'sqlite:/tmp/q.db?queue=jobs' jobs.txt            one message a line\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=packages' --format records /var/lib/dpkg/status\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=ticks' --type pub ticks.txt\n"
+    "  vtx send 'sqlite:/tmp/q.db?queue=questions' --type req --timeout 5s questions.txt > answers.txt\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=jobs' --format json jobs.json\n"
     "                                 each line as {\"frames\": [\"hello\"], \"properties\": {\"Ttl\": \"1h\"}}\n"
     "  printf 'hello\\n' | vtx send 'sqlite:q.db?queue=jobs'";
@@ -38,46 +41,9 @@ constexpr const char* kFooter =
 struct SendOptions {
   LinkOptions link;
   std::vector<std::string> files;
+  std::string id;       // of an asker
+  std::string timeout;  // for a reply
 };
-
-/// An open file, or standard input under the name "-".
-class Input {
- public:
-  explicit Input(const std::string& name) : name_(name) {
-    if (name == "-") return;
-    fd_ = open(name.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat status {};
-    if (fd_ < 0 || fstat(fd_, &status) != 0) throw system_failure(name);
-    if (S_ISDIR(status.st_mode)) {
-      close(fd_);
-      throw Failure(name + ": is a directory; name the files in it");
-    }
-  }
-  ~Input() {
-    if (fd_ > 0) close(fd_);
-  }
-  Input(const Input&) = delete;
-  Input& operator=(const Input&) = delete;
-
-  int fd() const noexcept { return fd_; }
-  std::string name() const { return name_ == "-" ? "standard input" : name_; }
-
- private:
-  std::string name_;
-  int fd_ = STDIN_FILENO;
-};
-
-/// Bytes of all files; nothing when one is a pipe or the like.
-std::optional<std::uint64_t> total_size(const std::vector<std::string>& files) {
-  std::uint64_t total = 0;
-  for (const auto& name : files) {
-    struct stat status {};
-    const int rc = name == "-" ? fstat(STDIN_FILENO, &status) : stat(name.c_str(), &status);
-    if (rc != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
-    total += static_cast<std::uint64_t>(status.st_size);
-  }
-  return total;
-}
 
 /// Sends one run of the command. One thread.
 class Run {
@@ -85,11 +51,13 @@ class Run {
   explicit Run(const SendOptions& options)
       : options_(options),
         link_(session_, options.link.socket_type(), options.link.linked(), options.link.side()),
-        sender_(link_, options.link.carries_properties()) {}
+        sender_(link_, options.link.carries_properties()),
+        inputs_(options.files, format_named(options.link.format),
+                [this](int fd) { return wait_for_input(link_, fd); }) {}
 
   Exit run() {
     std::optional<Failure> cause;
-    attempt(cause, [this] { send_files(); });
+    attempt(cause, [this] { stopped_ = !send_all(); });
     bool durable = false;
     attempt(cause, [&] { durable = sender_.flush(); });
     report(durable);
@@ -109,36 +77,15 @@ class Run {
     }
   }
 
-  void send_files() {
-    for (const auto& name : options_.files) {
-      const Input input(name);
-      MessageReader reader(input.fd(), input.name(), format_named(options_.link.format),
-                           [this](int fd) { return wait_for_input(fd); });
-      Message message;
-      MessageReader::Next next;
-      while ((next = reader.next(message)) == MessageReader::Next::message) {
-        if (!sender_.send(message)) stopped_ = true;
-        if (stopped_) return;
-        if (progress_.due()) show_progress(bytes_before_ + reader.bytes_read());
-      }
-      if (next == MessageReader::Next::stopped) stopped_ = true;
-      if (stopped_) return;
-      bytes_before_ += reader.bytes_read();
+  /// @return false when a signal asked to stop
+  bool send_all() {
+    Message message;
+    MessageReader::Next next;
+    while ((next = inputs_.next(message)) == MessageReader::Next::message) {
+      if (!sender_.send(message)) return false;
+      if (progress_.due()) progress_.show(sender_.count(), link_.depth(), inputs_.left());
     }
-  }
-
-  bool wait_for_input(int fd) {
-    for (;;) {
-      const Ready ready = link_.wait(0, fd, std::chrono::seconds(1));
-      if (ready.stop || ready.input) return !ready.stop;
-    }
-  }
-
-  void show_progress(std::uint64_t bytes) {
-    std::optional<double> left;
-    if (total_ && bytes > 0)
-      left = static_cast<double>(*total_ - std::min(bytes, *total_)) / static_cast<double>(bytes);
-    progress_.show(sender_.count(), link_.depth(), left);
+    return next == MessageReader::Next::end;
   }
 
   void report(bool durable) {
@@ -161,15 +108,27 @@ class Run {
   Session session_;
   Link link_;
   Sender sender_;
+  Inputs inputs_;
   Progress progress_;
-  const std::optional<std::uint64_t> total_ = total_size(options_.files);
-  std::uint64_t bytes_before_ = 0;
   bool stopped_ = false;
 };
 
 Exit send(const SendOptions& options) {
-  for (const auto& name : options.files) Input{name};  // a mistyped name fails before anything is sent
+  check_inputs(options.files);
+  if (options.link.socket_type() == ZMQ_REQ)
+    return ask(options.link, options.files, options.id, parse_time(options.timeout));
   return Run(options).run();
+}
+
+void prepare(SendOptions& options) {
+  const bool asks = options.link.socket_type() == ZMQ_REQ;
+  if (!asks && !options.timeout.empty()) throw CLI::ValidationError("--timeout", "is for --type req");
+  if (!asks && !options.id.empty()) throw CLI::ValidationError("--id", "is for --type req");
+  if (options.files.empty()) options.files.emplace_back("-");
+}
+
+std::string check_id(const std::string& text) {
+  return text.empty() || text.size() > 255 ? "a routing id has 1 to 255 bytes" : "";
 }
 
 }  // namespace
@@ -177,11 +136,21 @@ Exit send(const SendOptions& options) {
 void add_send(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<SendOptions>();
   auto* command = app.add_subcommand("send", "Send messages from files or standard input");
-  options->link.add_to(*command, {"push", "pub"});
+  options->link.add_to(*command, {"push", "pub", "req"});
   command->add_option("FILE", options->files, "Files to read; - is standard input");
+  command
+      ->add_option("--timeout", options->timeout,
+                   "With --type req: end with 1 when a reply has not come for so long (5s); default: wait for ever")
+      ->check(check_time)
+      ->type_name("TIME");
+  command
+      ->add_option("--id", options->id,
+                   "With --type req: the asker's routing id; its mailbox stays, and one at a time may use it")
+      ->check(check_id)
+      ->type_name("NAME");
   command->footer(kFooter);
   command->callback([options, &chosen] {
-    if (options->files.empty()) options->files.emplace_back("-");
+    prepare(*options);
     chosen = [options] { return send(*options); };
   });
 }

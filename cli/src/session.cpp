@@ -35,13 +35,12 @@ Side default_side(const std::string& endpoint, int socket_type) {
   return serves || address.find('*') != std::string::npos ? Side::bind : Side::connect;
 }
 
-Link::Link(Session& session, int socket_type, const std::string& endpoint, Side side,
-           const std::vector<std::string>& prefixes)
+Link::Link(Session& session, int socket_type, const std::string& endpoint, Side side, const SocketSetup& setup)
     : session_(session), socket_type_(socket_type), endpoint_(endpoint) {
   socket_ = vtx_socket(session_.vtx(), socket_type);
   if (socket_ == nullptr) throw last_failure(endpoint);
   try {
-    configure(prefixes);
+    configure(setup);
     watch();
     const int rc = side == Side::bind ? vtx_bind(session_.vtx(), socket_, endpoint.c_str())
                                       : vtx_connect(session_.vtx(), socket_, endpoint.c_str());
@@ -57,8 +56,10 @@ Link::~Link() {
   vtx_close(session_.vtx(), socket_);
 }
 
-void Link::configure(const std::vector<std::string>& prefixes) {
-  for (const auto& prefix : prefixes)
+void Link::configure(const SocketSetup& setup) {
+  const std::string& id = setup.routing_id;
+  if (!id.empty() && zmq_setsockopt(socket_, ZMQ_ROUTING_ID, id.data(), id.size()) != 0) throw last_failure(endpoint_);
+  for (const auto& prefix : setup.prefixes)
     if (zmq_setsockopt(socket_, ZMQ_SUBSCRIBE, prefix.data(), prefix.size()) != 0) throw last_failure(endpoint_);
   const int yes = 1;  // on a plain transport, too: who sends a file or a history wants all of it to arrive
   if (socket_type_ == ZMQ_XPUB && zmq_setsockopt(socket_, ZMQ_XPUB_NODROP, &yes, sizeof yes) != 0)

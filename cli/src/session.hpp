@@ -47,13 +47,17 @@ struct Ready {
   bool stop = false;    ///< a signal asked to end
 };
 
+/// What a socket must be told before it is linked.
+struct SocketSetup {
+  std::vector<std::string> prefixes{};  ///< of a SUB: what it subscribes to
+  std::string routing_id{};             ///< by which others know it; empty: by none
+};
+
 /// One socket with one link, and the events of that link, printed as they come. One thread at a time.
 class Link {
  public:
   /// Throws Failure when the endpoint cannot be linked.
-  /// @param prefixes  for a SUB: what it subscribes to
-  Link(Session& session, int socket_type, const std::string& endpoint, Side side,
-       const std::vector<std::string>& prefixes = {});
+  Link(Session& session, int socket_type, const std::string& endpoint, Side side, const SocketSetup& setup = {});
   /// Messages still held then go back to the group.
   ~Link();
   Link(const Link&) = delete;
@@ -81,7 +85,7 @@ class Link {
   void abandon();
 
  private:
-  void configure(const std::vector<std::string>& prefixes);
+  void configure(const SocketSetup& setup);
   void watch();
   void take_events();
   void take_event(int code, const std::string& sentence);

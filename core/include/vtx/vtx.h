@@ -101,6 +101,7 @@ VTX_EXPORT int vtx_flush (vtx_t *vtx, void *socket, int timeout_ms);
 /*
  * Settles a received message now (any of its frames will do, before it is released), or gives it back to be delivered again to anyone
  * of the group after `delay_ms`. The message must still be released. Any thread that holds the message.
+ * A request that a REP received is settled by its reply and needs neither. Given back, or settled without a reply, what REP sends next is dropped.
  * errno: EINVAL (not a message of a VTX link, or a claim no longer held: its link ended, or it was fenced), EALREADY (settled or given back already), ERANGE (delay over 6 days).
  */
 VTX_EXPORT int vtx_ack (vtx_t *vtx, zmq_msg_t *message);
@@ -133,7 +134,8 @@ enum {
   VTX_EVENT_HOLD_EXCEEDED = 6, /* a message was neither released nor acknowledged within `hold` */
   VTX_EVENT_LINGER_EXPIRED = 7,/* messages were dropped unsent at close: see the sentence for how many */
   VTX_EVENT_FAILED = 8,        /* the link ended by a fault that waiting cannot cure */
-  VTX_EVENT_REFUSED = 9,       /* a message that the store can never take (too large for it) was dropped; the next vtx_flush says so, too */
+  VTX_EVENT_REFUSED = 9,       /* a message was dropped: the store can never take it (too large), which the next vtx_flush says, too; or
+                                  it is a reply whose request was given up or is another worker's by now */
   VTX_EVENT_CAUGHT_UP = 10,    /* a subscriber has been given all that was there when it began: from here on messages are live */
   VTX_EVENT_TRIMMED = 11,      /* retention removed messages that this reader had not been given: see the sentence for how many */
   VTX_EVENT_BAD_PROPERTIES = 12 /* the last frame of a message is no property block: it was stored as part of the message */
@@ -158,10 +160,10 @@ typedef struct vtx_stats_t {
   uint64_t filtered, expired, dead_lettered, fenced, dropped;
   uint64_t in_hand;        /* gauge: delivered, neither released nor settled */
   uint64_t claims;         /* ranges leased */
-  uint64_t depth;          /* gauge: messages of the queue not yet settled by the group (consumers) or by its slowest group (producers);
-                              for a subscriber without a name: not yet delivered */
+  uint64_t depth;          /* gauge: messages of the queue not yet settled by the group (PULL, REP, a named subscription) or by its slowest
+                              group (PUSH, PUB, XPUB, REQ); for a subscriber without a name: not yet delivered */
   uint64_t trimmed;        /* removed by retention before this reader had been given them */
-  uint64_t undeliverable;  /* replies to peers that are no more */
+  uint64_t undeliverable;  /* replies that found no mailbox: their asker is no more */
 } vtx_stats_t;
 
 /*

@@ -28,7 +28,7 @@ bool Replier::seal(std::span<const Frame> frames, Item& item) {
   const Message* request = address ? requests_->begin_answer(address->claim, address->seq, item.offset) : nullptr;
   if (request == nullptr) {
     events().on_link_event(VTX_EVENT_REFUSED,
-                           "the request of a reply is another worker's by now; the reply was dropped");
+                           "the request of a reply is not in this worker's hands any more; the reply was dropped");
     return false;
   }
   item.claim = address->claim;
