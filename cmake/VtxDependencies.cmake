@@ -31,6 +31,9 @@ macro(vtx_need_package name package)
 endmacro()
 
 vtx_need_pkg(ZMQ libzmq>=4.3 libzmq3-dev)
+# Debian's libzmq.pc has "-isystem /usr/include/mit-krb5" and more, of which zmq.h needs nothing. CMake 3.25 takes it for an include directory
+# when it configures first, and from the cache for a compiler option: the second configuration would compile everything anew.
+set_target_properties(PkgConfig::ZMQ PROPERTIES INTERFACE_COMPILE_OPTIONS "" INTERFACE_INCLUDE_DIRECTORIES "${ZMQ_INCLUDEDIR}")
 vtx_need_package(tl-expected libexpected-dev)
 vtx_need_package(fmt libfmt-dev)
 vtx_need_package(nlohmann_json nlohmann-json3-dev)
