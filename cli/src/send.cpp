@@ -49,8 +49,7 @@ struct SendOptions {
 class Run {
  public:
   explicit Run(const SendOptions& options)
-      : options_(options),
-        link_(session_, options.link.socket_type(), options.link.linked(), options.link.side()),
+      : link_(session_, options.link.socket_type(), options.link.linked(), options.link.side()),
         sender_(link_, options.link.carries_properties()),
         inputs_(options.files, format_named(options.link.format),
                 [this](int fd) { return wait_for_input(link_, fd); }) {}
@@ -104,7 +103,6 @@ class Run {
                      sender_.count()));
   }
 
-  const SendOptions& options_;
   Session session_;
   Link link_;
   Sender sender_;
