@@ -28,7 +28,7 @@ bool Sender::send(Message& message) {
   Frames& frames = message.frames;
   if (properties_)
     frames.push_back(std::move(message.properties));
-  else if (message.properties.size() > 0)
+  else if (!message.properties.empty())
     throw Failure(fmt::format("{}: message {} has properties, which this endpoint cannot carry: leave them out",
                               link_.endpoint(), count_ + 1));
   std::uint64_t bytes = 0;

@@ -78,7 +78,10 @@ class Crowd {
   }
   static void stop(const std::vector<Life>& lives) {
     for (const Life& life : lives) kill(life.process, SIGTERM);
-    for (const Life& life : lives) check(end(life.process) == 0, "a process failed: " + life.log);
+    for (const Life& life : lives) {
+      const int code = end(life.process);
+      check(code == 0, fmt::format("a process failed: {}: {}", life.log, code));
+    }
   }
 
   const Directory& directory_;

@@ -19,10 +19,23 @@ namespace vtx::crash {
 volatile sig_atomic_t stopped = 0;
 int failures = 0;
 
+namespace {
+
+sigset_t only_term() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+}  // namespace
+
 void stop_on_term() {
   struct sigaction action {};
   action.sa_handler = [](int) { stopped = 1; };
   sigaction(SIGTERM, &action, nullptr);
+  const sigset_t term = only_term();
+  sigprocmask(SIG_UNBLOCK, &term, nullptr);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
@@ -51,6 +64,9 @@ Station::~Station() {
 pid_t start(const std::vector<std::string>& role) {
   const pid_t child = fork();
   if (child != 0) return child;
+  // A SIGTERM that comes before stop_on_term() waits for it.
+  const sigset_t term = only_term();
+  sigprocmask(SIG_BLOCK, &term, nullptr);
   std::vector<char*> arguments{const_cast<char*>("campaign")};
   for (const std::string& word : role) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);

@@ -38,7 +38,7 @@ struct Station {
   void* socket;
 };
 
-/// Runs this program with these words, which main() knows as a role.
+/// Runs this program with these words, which main() knows as a role. SIGTERM is blocked there until stop_on_term().
 pid_t start(const std::vector<std::string>& role);
 /// Waits for it. The exit code, or -signal.
 int end(pid_t child);
