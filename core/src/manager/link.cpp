@@ -139,12 +139,12 @@ void Link::open_producer() {
   if (!engine_.live() || phase_ == Phase::done) return;
   // Who only answers has no stream of its own to write to.
   if (request_.pattern->out == Out::one) {
-    producer_->open(queue_, 0);
+    producer_->open(queue_, 0, "");
     return on_side_open({});
   }
   const std::string kind = lanes_of(*request_.pattern, request_.bind).writes;
-  engine_.submit(OpenStream{queue_, kind, {}, 0}, [self = shared_from_this()](Completion& answer) {
-    if (answer.status.ok()) self->producer_->open(self->queue_, answer.id);
+  engine_.submit(OpenStream{queue_, kind, {}, 0}, [self = shared_from_this(), kind](Completion& answer) {
+    if (answer.status.ok()) self->producer_->open(self->queue_, answer.id, kind);
     self->on_side_open(answer.status);
   });
 }

@@ -12,6 +12,18 @@ namespace vtx {
 
 using driver::Completion;
 
+namespace {
+
+std::string stream_of(const driver::GroupName& group) {
+  return group.peer.empty() ? group.kind : group.kind + ':' + group.peer;
+}
+
+/// What the keys of a queue's feeds, or of one stream's, begin with. No name has a slash.
+std::string prefix_of(const std::string& queue) { return queue + '/'; }
+std::string prefix_of(const std::string& queue, const std::string& stream) { return prefix_of(queue) + stream + '/'; }
+
+}  // namespace
+
 Engine::Engine(std::unique_ptr<driver::Store> store, driver::Endpoint endpoint, bool create, Backoff backoff,
                Reactor reactor)
     : store_(std::move(store)),
@@ -50,7 +62,7 @@ void Engine::add(Member* member) {
 void Engine::remove(Member* member) { std::erase(members_, member); }
 
 std::shared_ptr<Feed> Engine::feed(const std::string& queue, const driver::GroupName& group) {
-  std::weak_ptr<Feed>& known = feeds_[queue + '/' + to_text(group)];
+  std::weak_ptr<Feed>& known = feeds_[prefix_of(queue, stream_of(group)) + group.name];
   std::shared_ptr<Feed> feed = known.lock();
   if (!feed) known = feed = std::make_shared<Feed>(*this);
   return feed;
@@ -100,20 +112,42 @@ void Engine::on_event(Completion& completion) {
     case driver::Event::lost: on_lost(completion.status); break;
     case driver::Event::changed:
       tender_->changed(completion.changed);
-      on_changed(completion.changed);
+      on_news(completion);
       break;
     case driver::Event::answer: break;
   }
 }
 
 void Engine::on_changed(const std::string& queue) {
-  for (const auto& [name, known] : feeds_) {
-    const auto feed = known.lock();
-    if (feed && (queue.empty() || (name.starts_with(queue) && name[queue.size()] == '/'))) feed->on_changed();
-  }
+  tell_feeds(queue.empty() ? "" : prefix_of(queue));
   for (Reader* reader : readers_) {
     if (queue.empty() || reader->queue() == queue) reader->on_changed();
   }
+}
+
+void Engine::on_changed(const std::string& queue, const std::string& stream) {
+  tell_feeds(prefix_of(queue, stream));
+  if (stream != "main") return;
+  for (Reader* reader : readers_) {
+    if (reader->queue() == queue) reader->on_changed();
+  }
+}
+
+/// The store may say more closely than by queue who is concerned.
+void Engine::on_news(const Completion& completion) {
+  if (completion.groups.empty() && completion.streams.empty()) return on_changed(completion.changed);
+  const auto has = [](const std::vector<driver::Id>& ids, driver::Id id) {
+    return std::ranges::find(ids, id) != ids.end();
+  };
+  for (const auto& [name, known] : feeds_)
+    if (const auto feed = known.lock(); feed && has(completion.groups, feed->group())) feed->on_changed();
+  for (Reader* reader : readers_)
+    if (has(completion.streams, reader->stream())) reader->on_changed();
+}
+
+void Engine::tell_feeds(const std::string& prefix) {
+  for (auto at = feeds_.lower_bound(prefix); at != feeds_.end() && at->first.starts_with(prefix); ++at)
+    if (const auto feed = at->second.lock()) feed->on_changed();
 }
 
 void Engine::on_taken_over(driver::Id holder, driver::u64 claims) {

@@ -87,6 +87,8 @@ class Engine {
   /// Messages may have become claimable in `queue` (empty: anywhere). The store tells of what others did; what this
   /// engine did itself, its parts tell.
   void on_changed(const std::string& queue);
+  /// Likewise in one stream of it: "main", "up", "down", "mailbox:PEER".
+  void on_changed(const std::string& queue, const std::string& stream);
 
   /// Claims what is wanted, polls the store and hands out its answers. True when anything happened.
   bool run();
@@ -101,6 +103,8 @@ class Engine {
 
  private:
   void on_event(driver::Completion& completion);
+  void on_news(const driver::Completion& completion);
+  void tell_feeds(const std::string& prefix);
   void on_lost(const Status& why);
   void connect();
 
@@ -120,7 +124,7 @@ class Engine {
   Names names_;
   std::unique_ptr<Holder> holder_;
   std::unique_ptr<Tender> tender_;
-  std::map<std::string, std::weak_ptr<Feed>> feeds_;  ///< by QUEUE/GROUP
+  std::map<std::string, std::weak_ptr<Feed>> feeds_;  ///< by queue, stream and group: see key_of()
 };
 
 }  // namespace vtx

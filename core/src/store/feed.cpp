@@ -28,6 +28,8 @@ void Feed::leave(Consumer* consumer) {
   if (consumers_.empty()) engine_.reactor().timers.cancel(due_);
 }
 
+Id Feed::group() const { return consumers_.empty() ? 0 : consumers_.front()->group(); }
+
 void Feed::on_claim_opened(bool redelivered) {
   ++open_;
   if (redelivered) ++open_redelivered_;

@@ -23,6 +23,9 @@ class Feed {
   void join(Consumer* consumer);
   void leave(Consumer* consumer);
 
+  /// In the store, in this session; 0 while nobody has opened it.
+  driver::Id group() const;
+
   /// Submits the claims that the consumers have room for and the rules allow.
   void claim();
   /// Something may have become claimable.

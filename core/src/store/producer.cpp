@@ -31,8 +31,9 @@ Producer::Producer(Engine& engine, const LinkOptions& options, LinkStats& stats,
 
 Producer::~Producer() { engine_.reactor().timers.cancel(again_); }
 
-void Producer::open(Id queue, Id stream) {
+void Producer::open(Id queue, Id stream, const std::string& kind) {
   open_ = true;
+  kind_ = kind;
   queue_ = queue;
   stream_ = stream;
   engine_.reactor().timers.cancel(again_);
@@ -150,7 +151,7 @@ bool Producer::commit() {
   address(Items(batch.items).subspan(batch.done, batch.next()), messages_of(batch), commit);
   engine_.submit(std::move(commit), [self = shared_from_this()](Completion& answer) { self->on_committed(answer); });
   // A consumer that waits here may ask at once: its claim comes after the commit, with an embedded store in the same transaction.
-  engine_.on_changed(options_.queue);
+  wake(Items(batch.items).subspan(batch.done, batch.next()));
   return true;
 }
 
@@ -177,11 +178,11 @@ void Producer::on_committed(Completion& answer) {
     return;
   }
   recover();
-  engine_.on_changed(options_.queue);
   ++counter_;
   ++stats_.commits;
   const Batch& batch = *batches_.front();
   const std::size_t count = batch.next();
+  wake(Items(batch.items).subspan(batch.done, count));
   stats_.durable += count;
   stats_.undeliverable += answer.count;
   on_stored(Items(batch.items).subspan(batch.done, count), answer);

@@ -33,7 +33,8 @@ class Producer : public std::enable_shared_from_this<Producer> {
 
   /// Queue and stream are open in the store under these ids: commits begin, or go on.
   /// @param stream  0 for one that writes to mailboxes only
-  void open(driver::Id queue, driver::Id stream);
+  /// @param kind  of the stream: main, up, down
+  void open(driver::Id queue, driver::Id stream, const std::string& kind);
   /// The session is gone, and with it the stream's id: the next database under this name may be another.
   void on_lost();
   /// The link ends without waiting for a commit that is out: its answer finds neither counters nor events any more.
@@ -81,11 +82,15 @@ class Producer : public std::enable_shared_from_this<Producer> {
   virtual std::size_t envelope_of(std::span<const Frame>) const { return 0; }
   /// Where the items go, and what is settled with them. `messages` are theirs, in the same order.
   virtual void address(Items items, std::vector<driver::Message> messages, driver::Commit& commit) const;
+  /// A consumer of this engine that waits for these items may ask for them.
+  virtual void wake(Items) const { engine_.on_changed(options_.queue, kind_); }
   virtual void on_stored(Items, const driver::Completion&) {}
   /// It will not be stored.
   virtual void on_given_up(const Item&, const std::string& /*why*/) {}
 
   driver::Id queue() const { return queue_; }
+  const std::string& queue_name() const { return options_.queue; }
+  Engine& engine() const { return engine_; }
   LinkStats& stats() { return stats_; }
   LinkEvents& events() { return events_; }
 
@@ -118,6 +123,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
   bool open_ = false;
   driver::Id queue_ = 0;
   driver::Id stream_ = 0;
+  std::string kind_;
   std::array<std::byte, 16> id_{};
   driver::u64 counter_ = 0;                     ///< of the commit at the front
   std::deque<std::unique_ptr<Batch>> batches_;  ///< front: being committed, or next

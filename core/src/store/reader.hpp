@@ -45,6 +45,8 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
     ++changes_;
   }
   const std::string& queue() const { return options_.queue; }
+  /// In the store, in this session; 0 none.
+  driver::Id stream() const { return stream_; }
 
  private:
   struct Fetched : Held {

@@ -61,6 +61,10 @@ void Replier::address(Items items, std::vector<Message> messages, Commit& commit
   }
 }
 
+void Replier::wake(Items items) const {
+  for (const Item& item : items) engine().on_changed(queue_name(), "mailbox:" + item.peer);
+}
+
 void Replier::on_stored(Items items, const Completion& answer) {
   Commit again;  // the settlements in the order in which they were submitted
   for (const Item& item : items) {

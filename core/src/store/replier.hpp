@@ -19,6 +19,7 @@ class Replier final : public Producer {
   bool seal(std::span<const Frame> frames, Item& item) override;
   std::size_t envelope_of(std::span<const Frame> frames) const override;
   void address(Items items, std::vector<driver::Message> messages, driver::Commit& commit) const override;
+  void wake(Items items) const override;
   void on_stored(Items items, const driver::Completion& answer) override;
   void on_given_up(const Item& item, const std::string& why) override;
 

@@ -71,8 +71,11 @@ class SqliteStore final : public driver::Store {
   void listen_to_watch();
   void wait_for(Key key, Seq head = 0);
   std::vector<Key> waiting_keys() const;
+  void tell_who_is_over(bool safety);
   bool is_over(Key key, Seq head, bool safety);
+  void on_rung();
   void tell_changed();
+  void tell_changed(const std::vector<Key>& keys);
   void ring(const std::vector<Id>& groups, const std::set<Id>& streams);
   // holders.cpp
   void apply(const driver::Beat& beat, Completion& out);

@@ -27,7 +27,7 @@ void SqliteStore::listen_to_watch() {
 }
 
 void SqliteStore::notice_events() {
-  if (bell_ && bell_->heard()) tell_changed();
+  if (bell_ && bell_->heard()) on_rung();
   if (state_ == State::live) look_for_commits(clock_.now());
 }
 
@@ -57,13 +57,33 @@ void SqliteStore::look(driver::Steady now, bool safety) {
     // behind one of theirs is found by the slow look.
     if (rung && !safety) return watch_.mute(now);
     checked_version_ = version;
-    ledger_.begin(clock_.wall());
-    if (std::any_of(waiting_.begin(), waiting_.end(),
-                    [&](const auto& waiter) { return is_over(waiter.first, waiter.second, safety); }))
-      tell_changed();
+    tell_who_is_over(safety);
   } catch (const SqliteError&) {
     // Busy, or worse; the next look or the next transaction will tell.
   }
+}
+
+/// Somebody took us off the list, and rang: that does not say for what.
+void SqliteStore::on_rung() {
+  try {
+    tell_who_is_over(false);
+  } catch (const SqliteError&) {
+    tell_changed();
+  }
+}
+
+/// Armed anew before it looks, and looked once more after that: who commits in between has not rung, but is seen.
+void SqliteStore::tell_who_is_over(bool safety) {
+  std::vector<Key> over;
+  do {
+    side_->arm_only(slot_, waiting_keys());
+    full_fence();
+    ledger_.begin(clock_.wall());
+    over.clear();
+    for (const auto& [key, head] : waiting_)
+      if (is_over(key, head, safety)) over.push_back(key);
+    tell_changed(over);
+  } while (!over.empty());
 }
 
 /// Whether somebody who waits need not wait any longer.
@@ -98,15 +118,26 @@ void SqliteStore::tell_changed() {
   done_.push_back(std::move(changed));
 }
 
+void SqliteStore::tell_changed(const std::vector<Key>& keys) {
+  if (keys.empty()) return;
+  Completion changed;
+  changed.event = driver::Event::changed;
+  for (const Key key : keys) {
+    waiting_.erase(key);
+    (is_of_stream(key) ? changed.streams : changed.groups).push_back(id_of(key));
+  }
+  done_.push_back(std::move(changed));
+}
+
 /// For each group wakes one who waits, since a message is for one: this store itself if it does, which is cheapest. For each stream wakes
 /// all, since a reader takes nothing away. Streams are looked for after COMMIT, when a reader who is armed too late can see the messages.
 void SqliteStore::ring(const std::vector<Id>& groups, const std::set<Id>& streams) {
   full_fence();  // committed before it looks who is armed
-  bool self = false;
+  std::vector<Key> own;
   for (const Id group : groups) {
     const Key key = key_of_group(group);
     if (waiting_.contains(key)) {
-      self = true;
+      own.push_back(key);
       continue;
     }
     for (u64 address = side_->next_listener(key); address != 0; address = side_->next_listener(key))
@@ -114,14 +145,18 @@ void SqliteStore::ring(const std::vector<Id>& groups, const std::set<Id>& stream
   }
   const bool others = !streams.empty() && side_->is_anyone_armed();
   for (const Id stream : streams) {
-    self = self || waiting_.contains(key_of_stream(stream));
-    if (!others) continue;
-    for (const u64 address : side_->all_listeners(key_of_stream(stream))) {
-      self = self || address == bell_->address();
-      if (address != bell_->address()) bell_->ring(address);
+    const Key key = key_of_stream(stream);
+    bool mine = waiting_.contains(key);
+    if (others) {
+      for (const u64 address : side_->all_listeners(key)) {
+        mine = mine || address == bell_->address();
+        if (address != bell_->address()) bell_->ring(address);
+      }
     }
+    if (mine) own.push_back(key);
   }
-  if (self) tell_changed();
+  tell_changed(own);
+  if (!own.empty()) side_->arm_only(slot_, waiting_keys());  // with the lock: nobody commits meanwhile
 }
 
 }  // namespace vtx::sqlite

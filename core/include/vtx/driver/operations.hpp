@@ -296,6 +296,8 @@ struct Completion {
   std::string filter;               ///< OpenGroup
   Declaration declared;             ///< OpenQueue, Tend
   std::string changed;              ///< Event::changed
+  std::vector<Id> groups;           ///< Event::changed: only in these groups,
+  std::vector<Id> streams;          ///< and for readers of these streams; both empty: in any
   std::vector<QueueStats> queues;   ///< Inspect
   std::vector<Finding> findings;    ///< Check
 };
