@@ -16,7 +16,8 @@ CREATE TABLE vtx_queue (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,
   retain TEXT NOT NULL,
-  size_limit TEXT NOT NULL
+  size_limit TEXT NOT NULL,
+  roles TEXT NOT NULL DEFAULT ''    -- what has been linked to it on which side: "connect:REQ bind:REP"
 );
 
 CREATE TABLE vtx_stream (

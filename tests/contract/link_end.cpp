@@ -35,8 +35,8 @@ TEST_P(LinkContract, RefusesWithASentence) {
       {ZMQ_PUSH, at_queue("a\nb"), EINVAL, ""},
       {ZMQ_PUSH, at("ttl=5s"), ENOTSUP, "not yet"},
       {ZMQ_PUSH, "", EINVAL, ""},
-      {ZMQ_PAIR, at(), ENOTSUP, "PAIR"},
-      {ZMQ_DEALER, at(), ENOTSUP, "DEALER"},
+      {ZMQ_PUSH, at("full=block"), EINVAL, "full"},
+      {ZMQ_REQ, at("ack=next"), EINVAL, "ack"},
       {ZMQ_REP, at("ack=manual"), EINVAL, "ack"},
       {ZMQ_STREAM, at(), ENOTSUP, "STREAM"},
   };

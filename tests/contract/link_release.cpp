@@ -18,6 +18,8 @@ const std::vector<ReleaseReceiver> kReceivers{
     {"PullAckNext", ZMQ_PULL, ZMQ_PUSH, "default", "lease=60s&ack=next", true},
     {"SubAckRelease", ZMQ_SUB, ZMQ_PUB, "s", "lease=60s&subscription=s", false},
     {"SubAckNext", ZMQ_SUB, ZMQ_PUB, "s", "lease=60s&subscription=s&ack=next", true},
+    {"DealerAckRelease", ZMQ_DEALER, ZMQ_DEALER, "default", "lease=60s", false},
+    {"DealerAckNext", ZMQ_DEALER, ZMQ_DEALER, "default", "lease=60s&ack=next", true},
 };
 
 /// How the application lets go, or does not; `act` leaves what it holds with the scene.

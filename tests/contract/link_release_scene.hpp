@@ -33,7 +33,8 @@ class ReleaseScene : public LinkScene {
   void start(const std::vector<Frames>& messages, const std::string& prefix = {}) {
     receiver_ = join(kind_.options, prefix);
     Socket sender(world(), kind_.sender);
-    sender.connect(at());
+    // A DEALER hears only who is on the other side.
+    has_sides() && !binds_ ? sender.bind(at()) : sender.connect(at());
     for (const Frames& message : messages) sender.send(message);
     sender.flush();
   }
@@ -67,8 +68,8 @@ class ReleaseScene : public LinkScene {
     Frames got;
     EXPECT_TRUE(wait_until([&] {
       while (auto message = other->receive_frames(Ms{5})) got.push_back(describe(*message));
-      return group(kind_.group).depth == 0;
-    })) << group(kind_.group).depth
+      return group(group_name()).depth == 0;
+    })) << group(group_name()).depth
         << " were neither settled nor given back";
     std::ranges::sort(got);  // what was counted may come before or after what was not
     return got;
@@ -80,6 +81,10 @@ class ReleaseScene : public LinkScene {
     if (kind_.type == ZMQ_SUB) zmq_setsockopt(socket->get(), ZMQ_SUBSCRIBE, prefix.data(), prefix.size());
     binds_ ? socket->bind(at(options)) : socket->connect(at(options));
     return socket;
+  }
+  bool has_sides() const { return kind_.type == ZMQ_DEALER; }
+  std::string group_name() const {
+    return has_sides() ? (binds_ ? "up/" : "down/") + std::string(kind_.group) : kind_.group;
   }
   static std::string describe(const Frames& frames) {
     std::string text = frames.front();

@@ -168,6 +168,56 @@ TEST_F(FaultyLinks, LinkToAStoreThatIsAwayWaits) {
   expect_all({"x"});
 }
 
+TEST_F(FaultyLinks, AnImmediateSocketSendsNothingBeforeTheStoreIsThere) {
+  for (const int type : {ZMQ_PUSH, ZMQ_PUB}) {
+    faults_->lose_openings(1'000'000);
+    Socket sender(world_, type);
+    EventLog events(world_, sender);
+    sender.set(ZMQ_IMMEDIATE, 1).set(ZMQ_RECONNECT_IVL, 10).connect(at("retain=consumed"));
+    EXPECT_TRUE(type == ZMQ_PUB || !sender.try_send("too early"));
+    faults_->lose_openings(0);
+    EXPECT_TRUE(events.wait(ZMQ_EVENT_CONNECTED));
+    EXPECT_TRUE(wait_until([&] { return sender.try_send("x") && sender.stats().taken > 0; }));
+    sender.flush();
+    Socket pull(world_, ZMQ_PULL);
+    pull.connect(at());
+    EXPECT_EQ(pull.receive(), "x");
+  }
+}
+
+TEST_F(FaultyLinks, AnImmediateSocketMayBeClosedBeforeTheStoreIsThere) {
+  faults_->lose_openings(1'000'000);
+  Socket push(world_, ZMQ_PUSH);
+  push.set(ZMQ_IMMEDIATE, 1).set(ZMQ_RECONNECT_IVL, 10).connect(at());
+  push.disconnect(at());
+  EXPECT_FALSE(push.has_link());
+  push.connect(at());
+  push.close();
+  faults_->lose_openings(0);
+}
+
+TEST_F(FaultyLinks, ARouterDropsWhatIsTooMuchAndSaysSo) {
+  constexpr int kMark = 10;
+  constexpr int kTooMany = 5;
+  Socket ann(world_, ZMQ_DEALER);
+  ann.set(ZMQ_ROUTING_ID, "ann").connect(at());
+  Socket router(world_, ZMQ_ROUTER);
+  EventLog events(world_, router);
+  router.set(ZMQ_SNDHWM, kMark).bind(at());
+  faults_->set_full(true);
+  router.send(Frames{"ann", "0"});  // which finds that out
+  ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_TROUBLE));
+  for (int i = 1; i < kMark + kTooMany; ++i) router.send(Frames{"ann", std::to_string(i)});
+  EXPECT_TRUE(router.reaches(&vtx_stats_t::dropped, kTooMany));
+  const auto told = events.wait(VTX_EVENT, VTX_EVENT_REFUSED);
+  ASSERT_TRUE(told);
+  EXPECT_NE(told->sentence.find("'ann'"), std::string::npos) << told->sentence;
+  faults_->set_full(false);
+  EXPECT_EQ(ann.receive(kMark), count_up(0, kMark - 1));
+  router.send(Frames{"ann", "again"});
+  EXPECT_EQ(ann.receive(), "again");
+}
+
 TEST_F(FaultyLinks, WhatWaitingCannotCureFailsTheCall) {
   faults_->refuse_start(Status(Code::denied, "the directory may not be written: change its permissions"));
   Socket push(world_, ZMQ_PUSH);

@@ -46,6 +46,7 @@ class MemoryDatabase {
   driver::Completion run(const driver::OpenQueue& open);
   driver::Completion run(const driver::OpenStream& open);
   driver::Completion run(const driver::OpenGroup& open);
+  driver::Completion run(const driver::ListPeers& list);
   driver::Completion run(const driver::Hold& hold);
   driver::Completion run(const driver::Forget& forget);
   driver::Completion run(const driver::ClaimNext& wish);

@@ -8,6 +8,15 @@ namespace vtx::test {
 using driver::Completion;
 using driver::Hold;
 
+Completion MemoryDatabase::run(const driver::ListPeers& list) {
+  Completion answer;
+  for (const auto& [id, group] : tables_.groups)
+    if (id > list.after && group.queue == list.queue && group.kind == "mailbox" &&
+        (!list.anonymous || driver::is_anonymous(group.peer)))
+      answer.peers.push_back({id, group.peer});
+  return answer;
+}
+
 Completion MemoryDatabase::run(const Hold& hold) {
   const auto held = tables_.holds.find({hold.queue, hold.what});
   if (hold.release) {

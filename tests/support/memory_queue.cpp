@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "support/memory_database.hpp"
+#include "vtx/driver/roles.hpp"
 
 namespace vtx::test {
 
@@ -37,7 +38,7 @@ QueueRow* MemoryDatabase::find_queue(const std::string& name) {
 
 QueueRow& MemoryDatabase::make_queue(const std::string& name, driver::Declaration declared) {
   const Id id = ++last_id_;
-  return tables_.queues[id] = {id, name, std::move(declared), {}};
+  return tables_.queues[id] = {id, name, std::move(declared), {}, {}};
 }
 
 StreamRow* MemoryDatabase::find_stream(Id queue, const std::string& kind, const std::string& peer, int priority) {
@@ -74,6 +75,11 @@ Completion MemoryDatabase::run(const OpenQueue& open) {
     if (!open.create) return refuse(Code::not_found, "There is no queue '" + open.queue + "'.");
     queue = &make_queue(open.queue, open.defaults);
   }
+  if (Status status = driver::check_role(open, queue->roles); !status.ok()) {
+    Completion answer;
+    answer.status = std::move(status);
+    return answer;
+  }
   driver::Declaration wished = queue->declared;
   if (open.retain) wished.retain = *open.retain;
   if (open.limit) wished.limit = *open.limit;
@@ -82,6 +88,7 @@ Completion MemoryDatabase::run(const OpenQueue& open) {
     return refuse(Code::mismatch,
                   "Queue '" + open.queue + "' was declared with retain=" + queue->declared.retain + ".");
   queue->declared = wished;
+  queue->roles = driver::with_role(queue->roles, open.role);
   Completion answer;
   answer.id = queue->id;
   answer.declared = queue->declared;
@@ -91,6 +98,7 @@ Completion MemoryDatabase::run(const OpenQueue& open) {
 Completion MemoryDatabase::run(const OpenStream& open) {
   if (!tables_.queues.contains(open.queue)) return refuse(Code::not_found, "No such queue.");
   const StreamRow* stream = find_stream(open.queue, open.kind, open.peer, open.priority);
+  if (!stream && !open.create) return refuse(Code::not_found, "No such stream.");
   if (!stream) stream = &make_stream(open.queue, open.kind, open.peer, open.priority);
   Completion answer;
   answer.id = stream->id;
@@ -119,6 +127,7 @@ Completion MemoryDatabase::run(const OpenGroup& open) {
     if (!find_stream(open.queue, open.kind, open.peer, 0)) make_stream(open.queue, open.kind, open.peer, 0);
     for (const StreamRow* stream : streams_of(row)) row.next[stream->id] = position(*stream, *start);
     found = tables_.groups.emplace(row.id, std::move(row)).first;
+    if (open.kind == "mailbox") ring(open.queue);
   }
   GroupRow& group = found->second;
   if (open.max_deliveries) group.max_deliveries = *open.max_deliveries;

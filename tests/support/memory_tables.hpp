@@ -28,6 +28,7 @@ struct QueueRow {
   std::string name;
   driver::Declaration declared;
   std::map<std::string, u64> counters;
+  std::string roles;  ///< see vtx/driver/roles.hpp
 };
 
 struct MessageRow {

@@ -410,8 +410,8 @@ TEST(EndpointOptions, OfEitherSideAreAcceptedFromBothAndFromAnOperator) {
 }
 
 TEST(EndpointOptions, ThatComeLaterAreRefusedAsSuch) {
-  const std::set<std::string> later{"groups",    "limit", "delay",         "ttl",         "priority", "spool",
-                                    "spool_max", "full",  "peer_priority", "peer_weight", "log"};
+  const std::set<std::string> later{"groups", "limit",     "delay",         "ttl",        "priority",
+                                    "spool",  "spool_max", "peer_priority", "peer_weight"};
   for (const std::string& name : later) {
     const Status status = refused("file:q?" + name + "=1", nullptr);
     EXPECT_EQ(status.code(), Code::unsupported) << name;

@@ -99,7 +99,7 @@ VTX_EXPORT int vtx_last_endpoint (vtx_t *vtx, void *socket, char *buffer, size_t
 VTX_EXPORT int vtx_flush (vtx_t *vtx, void *socket, int timeout_ms);
 
 /*
- * Settles a received message now (any of its frames will do, before it is released), or gives it back to be delivered again to anyone
+ * Settles a received message now (any of its frames will do but a ROUTER's identity, a REP's envelope and the property block; before it is released), or gives it back to be delivered again to anyone
  * of the group after `delay_ms`. The message must still be released. Any thread that holds the message.
  * A request that a REP received is settled by its reply and needs neither. Given back, or settled without a reply, what REP sends next is dropped.
  * errno: EINVAL (not a message of a VTX link, or a claim no longer held: its link ended, or it was fenced), EALREADY (settled or given back already), ERANGE (delay over 6 days).
@@ -138,7 +138,8 @@ enum {
                                   it is a reply whose request was given up or is another worker's by now */
   VTX_EVENT_CAUGHT_UP = 10,    /* a subscriber has been given all that was there when it began: from here on messages are live */
   VTX_EVENT_TRIMMED = 11,      /* retention removed messages that this reader had not been given: see the sentence for how many */
-  VTX_EVENT_BAD_PROPERTIES = 12 /* the last frame of a message is no property block: it was stored as part of the message */
+  VTX_EVENT_BAD_PROPERTIES = 12, /* the last frame of a message is no property block: it was stored as part of the message */
+  VTX_EVENT_PEER_REFUSED = 13  /* a ROUTER has no socket or descriptor left for another peer: the sentence names the limits */
 };
 
 enum { VTX_STATE_CONNECTING = 0, VTX_STATE_LIVE = 1, VTX_STATE_WAITING = 2, VTX_STATE_CLOSING = 3 };

@@ -7,12 +7,16 @@
 //   vtx::instance vtx(context);                         // destroyed before the context
 //   vtx.add_driver("sqlite", vtx_sqlite_driver);        // or vtx_register_all(vtx.handle()) of vtx/all.h
 //   vtx::socket jobs(vtx, zmq::socket_type::pull);      // destroyed before the instance
-//   jobs.bind("sqlite:q.db?queue=jobs");
-//   while (auto job = vtx::receive(jobs)) { work(job->message()); job->ack(); }
+//   jobs.bind(vtx::endpoint("sqlite:q.db").queue("jobs"));   // or "sqlite:q.db?queue=jobs"
+//   for (vtx::delivery& job : vtx::deliveries(jobs)) { work(job.message()); job.ack(); }
 #pragma once
 
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +24,7 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "vtx/endpoint.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {
@@ -37,6 +42,19 @@ class error : public zmq::error_t {
 namespace detail {
 inline void check(int result) {
   if (result != 0) throw error();
+}
+
+inline bool flush(vtx_t* vtx, void* socket, std::chrono::milliseconds timeout) {
+  if (vtx_flush(vtx, socket, static_cast<int>(timeout.count())) == 0) return true;
+  if (errno == EAGAIN) return false;
+  throw error();
+}
+
+inline vtx_stats_t stats(vtx_t* vtx, void* socket, const std::string& endpoint) {
+  vtx_stats_t stats{};
+  stats.struct_size = sizeof stats;
+  check(vtx_stats(vtx, socket, endpoint.empty() ? nullptr : endpoint.c_str(), &stats));
+  return stats;
 }
 }  // namespace detail
 
@@ -78,9 +96,7 @@ class instance {
 
   /// False when not all was durable in time; negative: waits for ever. Throws for what holds the link up (ENOSPC, …).
   bool flush(zmq::socket_ref socket, std::chrono::milliseconds timeout = std::chrono::milliseconds(-1)) {
-    if (vtx_flush(vtx_, socket.handle(), static_cast<int>(timeout.count())) == 0) return true;
-    if (errno == EAGAIN) return false;
-    throw error();
+    return detail::flush(vtx_, socket.handle(), timeout);
   }
 
   /// @param events  a mask of ZMQ_EVENT_… and VTX_EVENT
@@ -90,10 +106,7 @@ class instance {
 
   /// Of all links of the socket, or of the one with this endpoint.
   vtx_stats_t stats(zmq::socket_ref socket, const std::string& endpoint = {}) const {
-    vtx_stats_t stats{};
-    stats.struct_size = sizeof stats;
-    detail::check(vtx_stats(vtx_, socket.handle(), endpoint.empty() ? nullptr : endpoint.c_str(), &stats));
-    return stats;
+    return detail::stats(vtx_, socket.handle(), endpoint);
   }
 
   /// The answer is JSON.
@@ -132,6 +145,12 @@ class socket : public zmq::socket_ref {
   void unbind(const std::string& endpoint) { detail::check(vtx_unbind(vtx_, handle(), endpoint.c_str())); }
   void disconnect(const std::string& endpoint) { detail::check(vtx_disconnect(vtx_, handle(), endpoint.c_str())); }
 
+  /// As instance::flush(), stats() and monitor().
+  bool flush(std::chrono::milliseconds timeout = std::chrono::milliseconds(-1)) {
+    return detail::flush(vtx_, handle(), timeout);
+  }
+  vtx_stats_t stats(const std::string& endpoint = {}) const { return detail::stats(vtx_, _handle, endpoint); }
+
   vtx_t* vtx() const noexcept { return vtx_; }
 
  private:
@@ -156,21 +175,35 @@ class delivery {
     return *this;
   }
   ~delivery() {
-    if (vtx_ != nullptr) (void)vtx_nack(vtx_, frames_.front().handle(), 0);
+    if (vtx_ != nullptr) (void)decide([this](zmq_msg_t* frame) { return vtx_nack(vtx_, frame, 0); });
   }
 
-  /// The first frame; of most messages the only one.
+  /// The first frame; of most messages the only one, of a ROUTER's the sender's identity.
   const zmq::message_t& message() const { return frames_.front(); }
   const std::vector<zmq::message_t>& frames() const { return frames_; }
 
   /// Settles it. Throws when it is too late (EALREADY, EINVAL: the link has ended, or somebody else has it by now).
-  void ack() { detail::check(vtx_ack(std::exchange(vtx_, nullptr), frames_.front().handle())); }
+  void ack() {
+    detail::check(decide([vtx = std::exchange(vtx_, nullptr)](zmq_msg_t* frame) { return vtx_ack(vtx, frame); }));
+  }
   /// Gives it back, to be delivered again to anyone of the group after `delay`.
   void nack(std::chrono::milliseconds delay = {}) {
-    detail::check(vtx_nack(std::exchange(vtx_, nullptr), frames_.front().handle(), static_cast<int>(delay.count())));
+    const int ms = static_cast<int>(delay.count());
+    detail::check(
+        decide([=, vtx = std::exchange(vtx_, nullptr)](zmq_msg_t* frame) { return vtx_nack(vtx, frame, ms); }));
   }
 
  private:
+  /// The first frames may be no part of what was stored: a ROUTER's identity is libzmq's own, a REP's envelope a copy.
+  template <class Call>
+  int decide(const Call& call) {
+    int result = -1;
+    errno = EINVAL;
+    for (std::size_t i = 0; i < frames_.size() && result != 0 && errno == EINVAL; ++i)
+      result = call(frames_[i].handle());
+    return result;
+  }
+
   vtx_t* vtx_;  ///< nullptr once settled or moved from
   std::vector<zmq::message_t> frames_;
 };
@@ -186,5 +219,88 @@ inline std::optional<delivery> receive(const socket& from, zmq::recv_flags flags
   }
   return delivery(from.vtx(), std::move(frames));
 }
+
+/// The messages of a socket, one by one, until there is none within its ZMQ_RCVTIMEO. Each is given back unless it was acknowledged
+/// before the next is asked for. An input range: one pass, one iterator at a time.
+class deliveries {
+ public:
+  explicit deliveries(const socket& from) : from_(&from) {}
+
+  class iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = delivery;
+    using difference_type = std::ptrdiff_t;
+    using pointer = delivery*;
+    using reference = delivery&;
+
+    iterator() = default;
+    explicit iterator(const socket& from) : from_(&from) { ++*this; }
+    reference operator*() { return *now_; }
+    pointer operator->() { return &*now_; }
+    iterator& operator++() {
+      now_.reset();  // the one before is let go, or given back, before the next is waited for
+      now_ = receive(*from_);
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& one, const iterator& other) {
+      return one.now_.has_value() == other.now_.has_value();
+    }
+
+   private:
+    const socket* from_ = nullptr;
+    std::optional<delivery> now_;
+  };
+
+  iterator begin() const { return iterator(*from_); }
+  iterator end() const { return {}; }
+
+ private:
+  const socket* from_;
+};
+
+/// A link event, as vtx_monitor() tells it.
+struct event {
+  int kind = 0;   ///< ZMQ_EVENT_… or VTX_EVENT
+  int value = 0;  ///< of VTX_EVENT: VTX_EVENT_TROUBLE, …
+  std::string endpoint;
+  std::string sentence;  ///< of VTX_EVENT: what happened
+};
+
+/// Listens to a socket's link events. Make it before the links; must end before the instance. One thread at a time.
+class monitor {
+ public:
+  monitor(zmq::context_t& context, instance& owner, zmq::socket_ref socket, int events = 0xffff)
+      : pair_(context, zmq::socket_type::pair) {
+    const std::string address =
+        "inproc://vtx-monitor-" + std::to_string(reinterpret_cast<std::uintptr_t>(pair_.handle()));
+    owner.monitor(socket, address, events);
+    pair_.connect(address);
+  }
+
+  /// For zmq_poll.
+  zmq::socket_ref socket() { return pair_; }
+
+  /// nullopt when none came in time; negative: waits for ever.
+  std::optional<event> wait(std::chrono::milliseconds timeout = std::chrono::milliseconds(-1)) {
+    pair_.set(zmq::sockopt::rcvtimeo, static_cast<int>(timeout.count()));
+    zmq::message_t head, tail;
+    if (!pair_.recv(head) || !pair_.recv(tail)) return std::nullopt;
+    std::uint16_t kind = 0;
+    std::int32_t value = 0;
+    std::memcpy(&kind, head.data(), sizeof kind);
+    std::memcpy(&value, static_cast<const char*>(head.data()) + sizeof kind, sizeof value);
+    event told{kind, value, tail.to_string(), {}};
+    if (const auto zero = told.endpoint.find('\0'); zero != std::string::npos) {
+      told.sentence = told.endpoint.substr(zero + 1);
+      told.endpoint.resize(zero);
+    }
+    return told;
+  }
+
+ private:
+  zmq::socket_t pair_;
+};
 
 }  // namespace vtx

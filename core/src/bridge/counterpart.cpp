@@ -7,11 +7,13 @@
 
 namespace vtx {
 
-Counterpart::Counterpart(void* socket, std::string address) : socket_(socket), address_(std::move(address)) {}
+Counterpart::Counterpart(void* socket, std::string address, const Kind& kind)
+    : socket_(socket), address_(std::move(address)), kind_(kind) {}
 
 Counterpart::~Counterpart() { zmq_close(socket_); }
 
-Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int type, bool unbounded) {
+Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, const Kind& kind) {
+  const int type = kind.type;
   void* socket = zmq_socket(zmq_context, type);
   if (socket == nullptr) {
     const int error = errno;
@@ -20,7 +22,7 @@ Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int 
                                : "no socket for the link: raise ZMQ_MAX_SOCKETS or the descriptor limit",
                 error);
   }
-  std::unique_ptr<Counterpart> counterpart(new Counterpart(socket, unique_inproc("link")));
+  std::unique_ptr<Counterpart> counterpart(new Counterpart(socket, unique_inproc("link"), kind));
   // inproc adds both sides' marks: with 1 here the application's own mark decides. Of subscriptions none may be cut off. Nothing of ours
   // may linger.
   const int one = 1;
@@ -29,15 +31,15 @@ Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, int 
     // It must block where it would drop.
     if (zmq_setsockopt(socket, ZMQ_XPUB_NODROP, &one, sizeof one) != 0)
       return fail(Code::internal, std::string("cannot set up the link's inproc socket: ") + zmq_strerror(errno), errno);
-    auto sentinel = create(zmq_context, ZMQ_DEALER, true);
+    auto sentinel = create(zmq_context, {ZMQ_DEALER, true, false, false, false});
     if (!sentinel) return sentinel;
     counterpart->sentinel_ = std::move(*sentinel);
   }
   std::size_t size = sizeof counterpart->fd_;
   if (zmq_setsockopt(socket, ZMQ_SNDHWM, &one, sizeof one) != 0 ||
-      zmq_setsockopt(socket, ZMQ_RCVHWM, unbounded || type == ZMQ_XPUB ? &none : &one, sizeof one) != 0 ||
+      zmq_setsockopt(socket, ZMQ_RCVHWM, kind.unbounded || type == ZMQ_XPUB ? &none : &one, sizeof one) != 0 ||
       zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none) != 0 ||
-      zmq_bind(socket, counterpart->address_.c_str()) != 0 ||
+      (!kind.late && zmq_bind(socket, counterpart->address_.c_str()) != 0) ||
       zmq_getsockopt(socket, ZMQ_FD, &counterpart->fd_, &size) != 0) {
     return fail(Code::internal, std::string("cannot set up the link's inproc socket: ") + zmq_strerror(errno), errno);
   }
@@ -54,26 +56,52 @@ std::vector<int> Counterpart::fds() const {
   return {fd_, sentinel_->fd_};
 }
 
-Status Counterpart::join(void* application_socket, bool subscribe_all) {
+Status Counterpart::join(void* application_socket) {
   // First, so that it is the first to hear that the socket goes: the end of the subscriptions that comes with that must not be taken for a wish.
   if (sentinel_) {
-    if (Status status = sentinel_->join(application_socket, false); !status.ok()) return status;
+    if (Status status = sentinel_->join(application_socket); !status.ok()) return status;
   }
+  if (kind_.late) return join_late(application_socket);
   if (zmq_connect(application_socket, address_.c_str()) != 0) {
     return Status(Code::internal, std::string("cannot join the socket to its link: ") + zmq_strerror(errno), errno);
   }
-  // A durable publisher blocks, it does not drop.
-  const int one = 1;
-  if (subscribe_all && zmq_setsockopt(application_socket, ZMQ_XPUB_NODROP, &one, sizeof one) != 0)
-    return Status(Code::internal, std::string("cannot set ZMQ_XPUB_NODROP: ") + zmq_strerror(errno), errno);
+  if (Status status = block_publisher(application_socket); !status.ok()) return status;
   // As a subscriber of before ZMTP 3.1 would (RFC 29): a byte 1, then the prefix.
-  if (subscribe_all && zmq_send(socket_, "\x01", 1, ZMQ_DONTWAIT) != 1)
+  if (kind_.subscribes && zmq_send(socket_, "\x01", 1, ZMQ_DONTWAIT) != 1)
     return Status(Code::internal, std::string("cannot subscribe to the socket: ") + zmq_strerror(errno), errno);
   refresh();
   int events = 0;
   std::size_t size = sizeof events;
   (void)zmq_getsockopt(application_socket, ZMQ_EVENTS, &events, &size);
+  // Nothing else can have been sent before this returns.
+  if (kind_.takes_probe) {
+    refresh();
+    probed_ = readable_;
+    drain();
+  }
   return {};
+}
+
+/// A durable publisher blocks, it does not drop.
+Status Counterpart::block_publisher(void* application_socket) const {
+  const int one = 1;
+  if (!kind_.subscribes || zmq_setsockopt(application_socket, ZMQ_XPUB_NODROP, &one, sizeof one) == 0) return {};
+  return Status(Code::internal, std::string("cannot set ZMQ_XPUB_NODROP: ") + zmq_strerror(errno), errno);
+}
+
+/// The other way round: the application's socket is bound, so that the pipe can be made in the driver's thread.
+Status Counterpart::join_late(void* application_socket) {
+  if (Status status = block_publisher(application_socket); !status.ok()) return status;
+  if (zmq_bind(application_socket, address_.c_str()) != 0)
+    return Status(Code::internal, std::string("cannot join the socket to its link: ") + zmq_strerror(errno), errno);
+  arrived_ = false;
+  return {};
+}
+
+void Counterpart::arrive() {
+  arrived_ = true;
+  if (zmq_connect(socket_, address_.c_str()) != 0 && errno == ETERM) terminated_ = true;
+  if (kind_.subscribes) (void)zmq_send(socket_, "\x01", 1, ZMQ_DONTWAIT);
 }
 
 Counterpart::Io Counterpart::failed() {
@@ -107,15 +135,15 @@ void Counterpart::refresh() {
   writable_ = (events & ZMQ_POLLOUT) != 0;
   readable_ = (events & ZMQ_POLLIN) != 0;
   if (!sentinel_) return;
-  drain_sentinel();
+  // It is sent the subscriptions, too.
+  sentinel_->drain();
   writable_ = (events_of(sentinel_->socket_) & ZMQ_POLLOUT) != 0;
 }
 
-/// It is sent the subscriptions, too.
-void Counterpart::drain_sentinel() {
+void Counterpart::drain() {
   zmq_msg_t frame;
   zmq_msg_init(&frame);
-  while (zmq_msg_recv(&frame, sentinel_->socket_, ZMQ_DONTWAIT) >= 0) {
+  while (zmq_msg_recv(&frame, socket_, ZMQ_DONTWAIT) >= 0) {
   }
   zmq_msg_close(&frame);
 }

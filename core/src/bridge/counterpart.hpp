@@ -10,56 +10,60 @@
 #include <string>
 #include <vector>
 
+#include "bridge/pipe.hpp"
 #include "vtx/driver/status.hpp"
 
 namespace vtx {
 
-/// Made by the application's thread, handed to the driver's thread, and from then on confined to it.
-class Counterpart {
+class Counterpart final : public Pipe {
  public:
-  /// What happened to one frame.
-  enum class Io { done, would_block, terminated };
+  struct Kind {
+    int type = ZMQ_DEALER;
+    bool unbounded = false;   ///< the application's socket never finds the pipe full
+    bool subscribes = false;  ///< the application's socket publishes: it is told to send us everything
+    bool late =
+        false;  ///< the pipe is made by arrive(): what the application sends before finds no connection (ZMQ_IMMEDIATE)
+    bool takes_probe = false;  ///< the application's socket may have ZMQ_PROBE_ROUTER set
+  };
 
-  /// Binds a socket of `type` to an inproc address of its own. Application thread.
+  /// Binds a socket to an inproc address of its own. Application thread.
   /// An XPUB can write whether or not anybody is there. It gets a sentinel beside it: a DEALER that carries nothing, but ceases to be
   /// writable when the application's socket goes.
-  /// @param unbounded  the application's socket never finds the pipe full
-  static Result<std::unique_ptr<Counterpart>> create(void* zmq_context, int type, bool unbounded);
-  /// Joins the application's socket to it: on return the pipe exists on both sides. Application thread.
-  /// @param subscribe_all  the application's socket publishes: it is told to send us everything
-  Status join(void* application_socket, bool subscribe_all);
-  ~Counterpart();
-  Counterpart(const Counterpart&) = delete;
-  Counterpart& operator=(const Counterpart&) = delete;
+  static Result<std::unique_ptr<Counterpart>> create(void* zmq_context, const Kind& kind);
+  ~Counterpart() override;
 
-  /// The inproc addresses that the application's socket was connected to; the first is that of the pipe.
-  std::vector<std::string> addresses() const;
-  /// Descriptors to wait on.
-  std::vector<int> fds() const;
-
-  Io send(zmq_msg_t* frame, bool more);
-  /// On `done` the frame is filled and `more` tells whether another follows.
-  Io receive(zmq_msg_t* frame, bool* more);
-
-  /// Processes libzmq's commands. After this, and after receive() or send() said would_block, fds() tell of every change.
-  void refresh();
-  bool terminated() const { return terminated_; }
-  // As of the latest refresh():
-  /// There is room in the pipe; with a sentinel: the application's socket is there, and only send() tells whether there is room.
-  bool writable() const { return writable_; }
-  bool readable() const { return readable_; }
-  bool has_sentinel() const { return sentinel_ != nullptr; }
+  Status join(void* application_socket) override;
+  bool arrived() const override { return arrived_; }
+  void arrive() override;
+  std::vector<std::string> addresses() const override;
+  std::vector<int> fds() const override;
+  Io send(zmq_msg_t* frame, bool more) override;
+  Io receive(zmq_msg_t* frame, bool* more) override;
+  void refresh() override;
+  bool terminated() const override { return terminated_; }
+  bool writable() const override { return writable_; }
+  bool readable() const override { return readable_; }
+  bool has_sentinel() const override { return sentinel_ != nullptr; }
+  bool gone() const override { return has_sentinel() && !writable_; }
+  /// join() found the empty message that ZMQ_PROBE_ROUTER sends to every peer, and took it away.
+  bool probed() const { return probed_; }
+  /// Lets go of all that there is to receive.
+  void drain();
 
  private:
-  Counterpart(void* socket, std::string address);
+  Counterpart(void* socket, std::string address, const Kind& kind);
+  Status join_late(void* application_socket);
+  Status block_publisher(void* application_socket) const;
   Io failed();
   int events_of(void* socket);
-  void drain_sentinel();
 
   void* socket_;
   const std::string address_;
+  const Kind kind_;
   int fd_ = -1;
   std::unique_ptr<Counterpart> sentinel_;
+  bool arrived_ = true;
+  bool probed_ = false;
   bool terminated_ = false;
   bool writable_ = true;
   bool readable_ = false;

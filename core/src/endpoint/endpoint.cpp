@@ -99,6 +99,9 @@ Status check_whole(const LinkEndpoint& endpoint, const EndpointUse* use) {
                             use->type)};
     }
   }
+  if (endpoint.given.contains("log") && !options.subscription.empty())
+    return {Code::invalid,
+            "option 'log' is for readers: a subscription is a cursor on the stream main; leave out one of the two"};
   if (use != nullptr && use->produces && is_dead_letter_queue(options.queue))
     return {Code::invalid,
             fmt::format("queue '{0}' is a dead-letter queue, which only VTX itself writes, and {1} sends: consume it, "

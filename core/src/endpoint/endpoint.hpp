@@ -24,6 +24,8 @@ struct LinkOptions {
   std::string queue = "default";
   std::string group = "default";
   std::string subscription;         ///< empty: none, an ephemeral reader
+  std::string log = "main";         ///< kind of the stream that a reader reads
+  std::string log_peer;             ///< of a mailbox: whose, as ZMQ_ROUTING_ID has it
   std::optional<std::string> from;  ///< checked; unset: as the socket type has it
   Ack ack = Ack::release;
   driver::Ms hold{0};  ///< 0: none
@@ -32,6 +34,7 @@ struct LinkOptions {
   std::size_t prefetch_bytes = 64U * 1024 * 1024;
   driver::Ms lease{5000};
   std::optional<driver::u32> max_deliveries;
+  bool blocks_when_full = false;      ///< a ROUTER
   bool properties = false;            ///< a frame of them ends every message
   std::optional<std::string> retain;  ///< normalised: consumed, 7d, 100000, 64MiB, …
 };

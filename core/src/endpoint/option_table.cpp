@@ -87,6 +87,25 @@ Status parse_with_properties(std::string_view text, LinkOptions& options) {
   return store(parse_choice(text, kNames), options.properties);
 }
 
+Status parse_log(std::string_view text, LinkOptions& options) {
+  constexpr std::string_view kPeer = "peer:";
+  if (text.starts_with(kPeer) && text.size() > kPeer.size()) {
+    options.log = "mailbox";
+    options.log_peer = text.substr(kPeer.size());
+    return {};
+  }
+  static constexpr std::array<std::string_view, 3> kNames{"main", "up", "down"};
+  if (std::ranges::find(kNames, text) == kNames.end())
+    return Status(Code::invalid, "a stream is called main, up, down or peer:ROUTING-ID");
+  options.log = text;
+  return {};
+}
+
+Status parse_full(std::string_view text, LinkOptions& options) {
+  static constexpr std::array<std::string_view, 2> kNames{"drop", "block"};  // as bool blocks_when_full
+  return store(parse_choice(text, kNames), options.blocks_when_full);
+}
+
 constexpr auto kBoth = OptionOf::both;
 constexpr auto kProducers = OptionOf::producers;
 constexpr auto kConsumers = OptionOf::consumers;
@@ -100,11 +119,11 @@ constexpr std::array kTable{
               nullptr},
     OptionRow{"subscription", kConsumers, "SUB XSUB", "0.1", "none, a name", "a durable cursor, its members compete",
               parse_subscription},
-    OptionRow{"from", kConsumers, "PULL SUB XSUB REP", "0.1", "oldest (SUB now), seq:N, time:RFC 3339, -AGE",
-              "where a new group or reader begins", parse_from},
-    OptionRow{"ack", kConsumers, "PULL SUB XSUB", "0.1", "release, next, manual, none", "what settles a message",
-              parse_ack},
-    OptionRow{"hold", kConsumers, "PULL SUB XSUB REP", "0.1", "none, a time",
+    OptionRow{"from", kConsumers, "PULL SUB XSUB REP DEALER ROUTER PAIR", "0.1",
+              "oldest (SUB now), seq:N, time:RFC 3339, -AGE", "where a new group or reader begins", parse_from},
+    OptionRow{"ack", kConsumers, "PULL SUB XSUB DEALER ROUTER PAIR", "0.1", "release, next, manual, none",
+              "what settles a message", parse_ack},
+    OptionRow{"hold", kConsumers, "PULL SUB XSUB REP DEALER ROUTER PAIR", "0.1", "none, a time",
               "a message unsettled for so long goes to another", parse_hold},
     OptionRow{"durability", kProducers, "", "0.1", "sync, async",
               "what a sent message survives: loss of power, or only the process", parse_durability},
@@ -126,10 +145,11 @@ constexpr std::array kTable{
     OptionRow{"spool", kProducers, "", "", "none, an endpoint", "a local store to write to while this one is away",
               nullptr},
     OptionRow{"spool_max", kProducers, "", "", "none, a size", "how large the spool may grow", nullptr},
-    OptionRow{"full", kProducers, "ROUTER", "", "drop, block", "what to do at a peer's high-water mark", nullptr},
+    OptionRow{"full", kProducers, "ROUTER", "0.1", "drop, block", "what to do at a peer's high-water mark", parse_full},
     OptionRow{"peer_priority", kProducers, "", "", "0, a count", "peers of a network wire that come first", nullptr},
     OptionRow{"peer_weight", kProducers, "", "", "1, a count", "a peer's share among those of its priority", nullptr},
-    OptionRow{"log", kConsumers, "SUB XSUB", "", "main, up, down, peer:ID", "the stream of a queue to read", nullptr},
+    OptionRow{"log", kConsumers, "SUB XSUB", "0.1", "main, up, down, peer:ID", "the stream of a queue to read",
+              parse_log},
 };
 
 }  // namespace

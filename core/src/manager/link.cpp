@@ -12,7 +12,7 @@
 #include "codec/properties.hpp"
 #include "manager/link_parts.hpp"
 #include "pattern/lanes.hpp"
-#include "store/peer_name.hpp"
+#include "store/held_name.hpp"
 #include "store/tender.hpp"
 #include "vtx/driver/frames.hpp"
 #include "vtx/driver/options.hpp"
@@ -33,6 +33,7 @@ Link::Link(LinkRequest request, Engine& engine, const LinkHome& home)
   gate_ = std::move(parts.gate);
   receiver_ = std::move(parts.receiver);
   producer_ = std::move(parts.producer);
+  peers_ = std::move(parts.peers);
 }
 
 Link::~Link() {
@@ -82,13 +83,28 @@ void Link::on_link_event(int code, const std::string& sentence) {
 
 void Link::start(std::function<void(Status)> opened) {
   opened_ = std::move(opened);
-  if (!request_.peer.empty()) {
-    name_ = std::make_shared<PeerName>(engine_, request_.endpoint.options, request_.peer, [weak = weak_from_this()] {
-      if (const auto self = weak.lock(); self && self->engine_.live() && self->phase_ != Phase::done)
-        self->open_queue();
-    });
-  }
+  name_ = make_name();
   engine_.add(this);
+}
+
+/// What only one link may be: a peer that has a mailbox, or a side of a pair.
+std::shared_ptr<HeldName> Link::make_name() {
+  const LinkOptions& options = request_.endpoint.options;
+  const Pattern& pattern = *request_.pattern;
+  const auto on_free = [weak = weak_from_this()] {
+    if (const auto self = weak.lock(); self && self->engine_.live() && self->phase_ != Phase::done) self->open_queue();
+  };
+  if (pattern.mailbox == Mailbox::each) {
+    return std::make_shared<HeldName>(
+        engine_, options, hold_of_peer(request_.peer),
+        fmt::format("the routing id '{}' is in use by another link of queue '{}'", request_.peer, options.queue),
+        on_free);
+  }
+  if (pattern.max_links != 1) return nullptr;
+  return std::make_shared<HeldName>(engine_, options, "pair:" + lanes_of(pattern, request_.bind).writes,
+                                    fmt::format("another {} is the one that {} to queue '{}'", pattern.name,
+                                                request_.bind ? "binds" : "connects", options.queue),
+                                    on_free);
 }
 
 void Link::on_live() {
@@ -104,6 +120,8 @@ void Link::open_queue() {
   open.retain = options.retain;
   open.defaults.retain = options.queue.ends_with(".dead") ? "forever" : std::string(request_.pattern->default_retain);
   open.change = request_.bind;
+  open.role = role_of(*request_.pattern, request_.bind);
+  open.excludes = roles_excluded_by(*request_.pattern, request_.bind);
   engine_.submit(std::move(open), [self = shared_from_this()](Completion& answer) {
     if (answer.status.ok()) {
       if (const auto retention = parse_retention(answer.declared.retain))
@@ -128,6 +146,7 @@ void Link::take_name(Id queue) {
 void Link::open_sides(Id queue) {
   if (!engine_.live() || phase_ == Phase::done) return;
   sides_opening_ = (producer_ ? 1 : 0) + (receiver_ ? 1 : 0);
+  if (peers_) peers_->open(queue);
   if (!receiver_) return open_producer();
   receiver_->open(queue, [self = shared_from_this()](const Status& status) {
     if (status.ok() && self->producer_) self->open_producer();
@@ -179,6 +198,7 @@ void Link::opening_failed(const Status& status) {
 void Link::on_lost(const Status& why, std::optional<Ms> retry) {
   if (producer_) producer_->on_lost();
   if (receiver_) receiver_->on_lost();
+  if (peers_) peers_->on_lost();
   engine_.reactor().timers.cancel(reopen_);
   if (phase_ == Phase::open && trouble_told_.empty()) monitor(ZMQ_EVENT_DISCONNECTED);
   if (phase_ == Phase::opening) monitor(ZMQ_EVENT_CONNECT_DELAYED);
@@ -194,10 +214,15 @@ void Link::on_taken_over(Id holder, u64 claims) {
                 fmt::format("{} claims of consumer {}, which died or fell silent, were taken over", claims, holder));
 }
 
-void Link::attach(std::unique_ptr<Counterpart> counterpart) {
-  counterpart_ = std::move(counterpart);
+void Link::attach(std::unique_ptr<Pipe> pipe) {
+  pipe_ = std::move(pipe);
+  if (peers_) peers_->attach(dynamic_cast<RouterPipes&>(*pipe_));
   look_ = true;
   opened_ = nullptr;  // the caller returns: what fails from now on is an event, and the link waits
+}
+
+void Link::when_reachable(std::function<void()> reachable) {
+  peers_ ? peers_->when_complete(std::move(reachable)) : reachable();
 }
 
 // --- flow ------------------------------------------------------------------------------------------------------------
@@ -205,7 +230,8 @@ void Link::attach(std::unique_ptr<Counterpart> counterpart) {
 bool Link::pump() {
   bool moved = false;
   if (gate_ && gate_->probed.exchange(false)) on_probed();
-  if (counterpart_) {
+  if (pipe_ && has_arrived()) {
+    if (peers_) moved |= peers_->work();
     if (receiver_) moved |= deliver();
     if (producer_) moved |= take();
     const bool was_full = pipe_full_;
@@ -220,6 +246,17 @@ bool Link::pump() {
     receiver_->abandon(*std::exchange(abandon_, std::nullopt));
   if (closing()) moved |= finish();
   return moved;
+}
+
+/// With ZMQ_IMMEDIATE the application's socket sees the pipe only when the store is there.
+bool Link::has_arrived() {
+  if (pipe_->arrived()) return true;
+  pipe_empty_ = true;
+  pipe_gone_ = closing();
+  if (closing() || phase_ != Phase::open) return false;
+  pipe_->arrive();
+  look_ = true;
+  return true;
 }
 
 bool Link::decide(std::string_view delivery_id, Outcome outcome, std::uint32_t delay_ms) {
@@ -246,7 +283,7 @@ void Link::flush(std::shared_ptr<Call<Status>> call) {
 
 void Link::cancel_flush(const std::shared_ptr<Call<Status>>& call) {
   // A caller that does not wait gives up in the same breath as it asks: the pipe has not been looked at yet.
-  if (counterpart_ && producer_) (void)take();
+  if (pipe_ && pipe_->arrived() && producer_) (void)take();
   answer_flushes();
   if (std::erase_if(flushes_, [&](const Flush& flush) { return flush.call == call; }) == 0) return;
   const Status& trouble = producer_->trouble().ok() ? engine_.trouble() : producer_->trouble();
@@ -294,10 +331,11 @@ void Link::begin_close(int linger_ms) {
 }
 
 void Link::notice_close() {
+  awaits_close_ = false;
   begin_close(linger_ms_);
   if (!receiver_) return;
   // A sentinel may know that the socket goes before the pipe does: the first probe waits for that, the second for what follows from it.
-  probes_ = counterpart_->has_sentinel() ? 2 : 1;
+  probes_ = pipe_->has_sentinel() ? 2 : 1;
   probe();
 }
 
@@ -308,17 +346,17 @@ void Link::probe() {
                       gate->probed.store(true);
                       gate->queue->nudge();
                     });
-  if (!sent) give_back();
+  if (!sent) give_back(true);
 }
 
 void Link::on_probed() {
-  if (probes_ <= 0) return give_back();
-  if (counterpart_) counterpart_->refresh();
+  if (probes_ <= 0) return give_back(true);
+  if (pipe_) pipe_->refresh();
   probe();
 }
 
 void Link::on_disconnected() {
-  if (!counterpart_) return;
+  if (!pipe_ || !pipe_->arrived()) return;
   look();
   look_ = true;
 }
@@ -331,10 +369,10 @@ void Link::decide_releases() {
   }
 }
 
-void Link::give_back() {
+void Link::give_back(bool unread_told) {
   if (!receiver_) return;
   decide_releases();  // they are queued before this is called
-  abandon(true);
+  abandon(unread_told);
 }
 
 /// What is in hand goes back; but first what answers some of it must be heard.
@@ -355,14 +393,14 @@ void Link::on_context_terminated() {
   pipe_gone_ = true;
   pipe_empty_ = true;
   begin_close(linger_ms_);
-  abandon(false);       // what is unread cannot be told from what is in hand
-  close_counterpart();  // zmq_ctx_term waits for it
+  abandon(false);  // what is unread cannot be told from what is in hand
+  close_pipe();    // zmq_ctx_term waits for it
 }
 
 /// Nothing is left in the pipe, nor on its way to the store.
 bool Link::all_sent() const {
   if (!producer_) return true;
-  return (!counterpart_ || (pipe_empty_ && (pipe_gone_ || detached_))) && producer_->idle();
+  return (!pipe_ || (pipe_empty_ && (pipe_gone_ || detached_))) && producer_->idle();
 }
 
 bool Link::finish() {
@@ -400,7 +438,7 @@ void Link::on_linger_expired() {
   bool more = false;
   zmq_msg_t frame;
   zmq_msg_init(&frame);
-  while (counterpart_ && counterpart_->receive(&frame, &more) == Counterpart::Io::done) {
+  while (pipe_ && pipe_->arrived() && pipe_->receive(&frame, &more) == Pipe::Io::done) {
     if (!more) ++dropped;
   }
   zmq_msg_close(&frame);
@@ -413,10 +451,11 @@ void Link::on_linger_expired() {
       fmt::format("{} messages were not stored within the linger of {} ms and are dropped", dropped, linger_ms_));
 }
 
-void Link::close_counterpart() {
-  if (!counterpart_) return;
-  for (const int fd : counterpart_->fds()) home_.unwatch(fd);
-  counterpart_.reset();
+void Link::close_pipe() {
+  if (!pipe_) return;
+  for (const int fd : pipe_->fds()) home_.unwatch(fd);
+  if (peers_) peers_->detach();
+  pipe_.reset();
 }
 
 void Link::drop() {
@@ -427,7 +466,7 @@ void Link::drop() {
   return_pending();
   if (receiver_ && !receiver_->done()) receiver_->drop();
   if (producer_) producer_->drop();
-  close_counterpart();
+  close_pipe();
   if (name_) name_->drop();
   engine_.remove(this);
   monitor(ZMQ_EVENT_CLOSED);

@@ -16,8 +16,9 @@
 #include <vector>
 
 #include "bridge/batch_registry.hpp"
-#include "bridge/counterpart.hpp"
+#include "bridge/pipe.hpp"
 #include "manager/call.hpp"
+#include "manager/link_peers.hpp"
 #include "manager/link_request.hpp"
 #include "manager/monitor.hpp"
 #include "pattern/request.hpp"
@@ -28,7 +29,7 @@
 
 namespace vtx {
 
-class PeerName;
+class HeldName;
 
 /// What a link needs of its driver thread.
 struct LinkHome {
@@ -49,7 +50,9 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
 
   /// Opens queue, stream and group; `opened` is called once: when they are, or with what waiting cannot cure.
   void start(std::function<void(Status)> opened);
-  void attach(std::unique_ptr<Counterpart> counterpart);
+  void attach(std::unique_ptr<Pipe> pipe);
+  /// The application's socket can reach all peers that the store knew. At once where there is but one.
+  void when_reachable(std::function<void()> reachable);
 
   /// The counterpart's descriptor is readable.
   void on_readable() { look_ = true; }
@@ -67,7 +70,10 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   // it lets its socket process that, which releases what was unread; give_back.
   void begin_close(int linger_ms);
   void on_disconnected();
-  void give_back();
+  /// @param unread_told  what of it was not received is known by now
+  void give_back(bool unread_told);
+  /// After begin_close(), in place of the other steps: the application closes its socket, which tells what was not received.
+  void await_close() { awaits_close_ = true; }
   /// The instance ends while the application's socket is still there: what it has sent so far is all there is.
   void detach();
   /// Ends at once, without the store.
@@ -79,10 +85,8 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool given_back() const { return !receiver_ || receiver_->done(); }
   bool done() const { return phase_ == Phase::done; }
   const LinkRequest& request() const { return request_; }
-  /// The inproc addresses of the counterpart; empty before attach() and after the end.
-  std::vector<std::string> addresses() const {
-    return counterpart_ ? counterpart_->addresses() : std::vector<std::string>();
-  }
+  /// The inproc addresses of the counterpart; empty before attach() and after the end
+  std::vector<std::string> addresses() const { return pipe_ ? pipe_->addresses() : std::vector<std::string>(); }
   void add_stats(vtx_stats_t& stats) const;
   /// As Receiver::position().
   driver::Seq position() const { return receiver_ ? receiver_->position() : 0; }
@@ -101,14 +105,17 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   };
 
   int state() const;
+  std::shared_ptr<HeldName> make_name();
   void open_queue();
   void take_name(driver::Id queue);
   void open_sides(driver::Id queue);
   void open_producer();
   void on_side_open(const Status& status);
   void opening_failed(const Status& status);
+  bool has_arrived();
   bool deliver();
   bool send_next();
+  bool aim(const Slot& slot);
   void make_frame(Slot& slot, std::size_t part, zmq_msg_t* frame);
   bool hand_over(Slot& slot);
   void split(Slot& slot);
@@ -118,7 +125,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   std::string properties_of(const Slot& slot) const;
   void send_properties(const std::string& text);
   void return_pending();
-  void close_counterpart();
+  void close_pipe();
   bool take();
   void look();
   bool has_room(std::size_t lent) const;
@@ -140,24 +147,26 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   Engine& engine_;
   const LinkHome& home_;
   LinkStats stats_;
-  std::unique_ptr<Counterpart> counterpart_;
+  std::unique_ptr<Pipe> pipe_;
   std::shared_ptr<Gate> gate_;
   std::shared_ptr<Receiver> receiver_;
   Filter filter_;  ///< what the application's socket has subscribed to
   std::shared_ptr<Producer> producer_;
+  std::unique_ptr<LinkPeers> peers_;  ///< of a ROUTER
   Phase phase_ = Phase::opening;
   std::function<void(Status)> opened_;
   int sides_opening_ = 0;
   Timers::Token reopen_ = 0;
-  bool look_ = false;            ///< the counterpart may have news
-  bool pipe_full_ = false;       ///< wait for the descriptor before sending again
-  bool pipe_empty_ = false;      ///< everything in the pipe has been taken
+  bool look_ = false;        ///< the pipe may have news
+  bool pipe_full_ = false;   ///< wait for the descriptor before sending again
+  bool pipe_empty_ = false;  ///< everything in the pipe has been taken
+  bool awaits_close_ = false;
   bool pipe_gone_ = false;       ///< the application's end is gone, or the context
   int probes_ = 0;               ///< of the reaper, still to be sent
   bool detached_ = false;        ///< an empty pipe is the end
   std::optional<bool> abandon_;  ///< once the replies in the pipe are taken; whether counted
   driver::Id queue_ = 0;
-  std::shared_ptr<PeerName> name_;  ///< null where the pattern has no mailbox
+  std::shared_ptr<HeldName> name_;  ///< null where any number may be what this link is
   int departing_ = 0;               ///< answers to wait for
   bool departed_ = false;
   int linger_ms_ = -1;

@@ -16,13 +16,14 @@ using namespace driver;
 
 namespace {
 constexpr int kDeliverAtOnce = 1024;
-}
+constexpr Ms kNoPipe{1000};  // a message of a peer that cannot be joined is tried again after this
+}  // namespace
 
 bool Link::deliver() {
   if (closing()) return false;
   if (pipe_full_ && look_) {
-    counterpart_->refresh();
-    pipe_full_ = !counterpart_->writable();
+    pipe_->refresh();
+    pipe_full_ = !pipe_->writable();
   }
   bool any = false;
   for (int count = 0; count < kDeliverAtOnce && !pipe_full_ && send_next(); ++count) any = true;
@@ -38,15 +39,26 @@ bool Link::send_next() {
   if (slot == nullptr) {
     slot = receiver_->front();
     if (slot == nullptr) return false;
+    if (!aim(*slot)) return true;
     receiver_->pop();
     split(*slot);
     slot->batch->lend(slot->index, static_cast<std::uint32_t>(parts_.size() - first_lent_));
     make_frame(*slot, 0, &pending_frame_);
     pending_ = slot;
   } else {
+    if (!aim(*slot)) return false;
     split(*slot);
   }
-  return hand_over(*slot);
+  const bool sent = hand_over(*slot);
+  if (sent && peers_) peers_->on_delivered();
+  return sent;
+}
+
+/// Where the message goes, where there is more than one peer. False: nowhere, for now.
+bool Link::aim(const Slot& slot) {
+  if (!peers_ || peers_->aim(slot.batch->messages()[slot.index]).ok()) return true;
+  if (pending_ == nullptr) receiver_->put_off(kNoPipe, "there was no socket or descriptor left for its sender");
+  return false;
 }
 
 void Link::make_frame(Slot& slot, std::size_t part, zmq_msg_t* frame) {
@@ -62,9 +74,9 @@ bool Link::hand_over(Slot& slot) {
   const bool sent = send_frames(slot);
   // An XPUB passed it over. Either news of the subscriptions is waiting for us, whose bell has rung already, or they are what we know, and then
   // the message is no subscriber's: its filter saw another first frame than ours did, in a damaged body.
-  if (sent && counterpart_->has_sentinel() && slot.outcome() == Outcome::unread) {
-    counterpart_->refresh();
-    if (counterpart_->readable())
+  if (sent && request_.pattern->in == In::filter && slot.outcome() == Outcome::unread) {
+    pipe_->refresh();
+    if (pipe_->readable())
       look_ = true;
     else
       slot.passed_over = true;
@@ -78,15 +90,15 @@ bool Link::send_frames(Slot& slot) {
   const std::string properties = with_properties ? properties_of(slot) : std::string();
   const bool several = parts_.size() > 1 || with_properties;
   gate_->sending = true;  // an XPUB lets go of what its socket has ceased to subscribe to
-  auto sent = counterpart_->send(&pending_frame_, several);
-  if (sent != Counterpart::Io::done) {
-    counterpart_->refresh();  // the pipe may have been read from since libzmq last looked
-    if (counterpart_->writable()) sent = counterpart_->send(&pending_frame_, several);
+  auto sent = pipe_->send(&pending_frame_, several);
+  if (sent != Pipe::Io::done) {
+    pipe_->refresh();  // the pipe may have been read from since libzmq last looked
+    if (pipe_->writable()) sent = pipe_->send(&pending_frame_, several);
   }
-  if (sent != Counterpart::Io::done) {
+  if (sent != Pipe::Io::done) {
     gate_->sending = false;
     pipe_full_ = true;
-    look_ = !counterpart_->has_sentinel() || !counterpart_->writable() || counterpart_->readable();
+    look_ = !pipe_->has_sentinel() || !pipe_->writable() || pipe_->readable();
     return false;
   }
   pending_ = nullptr;
@@ -95,7 +107,7 @@ bool Link::send_frames(Slot& slot) {
     zmq_msg_t frame;
     make_frame(slot, i, &frame);
     const bool more = i + 1 < parts_.size() || with_properties;
-    if (counterpart_->send(&frame, more) != Counterpart::Io::done) zmq_msg_close(&frame);
+    if (pipe_->send(&frame, more) != Pipe::Io::done) zmq_msg_close(&frame);
   }
   if (with_properties) send_properties(properties);
   gate_->sending = false;
@@ -120,7 +132,7 @@ void Link::send_properties(const std::string& text) {
   zmq_msg_t frame;
   if (zmq_msg_init_size(&frame, text.size()) != 0) throw std::bad_alloc();
   std::ranges::copy(text, static_cast<char*>(zmq_msg_data(&frame)));
-  if (counterpart_->send(&frame, false) != Counterpart::Io::done) zmq_msg_close(&frame);
+  if (pipe_->send(&frame, false) != Pipe::Io::done) zmq_msg_close(&frame);
 }
 
 void Link::split(Slot& slot) {
@@ -166,9 +178,9 @@ bool Link::take() {
   bool any = false;
   while (producer_->ready()) {
     bool more = false;
-    const auto io = counterpart_->receive(producer_->spare(), &more);
-    if (io == Counterpart::Io::done) {
-      producer_->keep(more);
+    const auto io = pipe_->receive(producer_->spare(), &more);
+    if (io == Pipe::Io::done) {
+      producer_->keep(more, pipe_->source());
       pipe_empty_ = false;
       any = true;
       continue;
@@ -187,7 +199,7 @@ void Link::take_subscriptions() {
   bool more = false;
   zmq_msg_t frame;
   zmq_msg_init(&frame);
-  while (counterpart_->receive(&frame, &more) == Counterpart::Io::done) {
+  while (pipe_->receive(&frame, &more) == Pipe::Io::done) {
     const std::string_view text(static_cast<const char*>(zmq_msg_data(&frame)), zmq_msg_size(&frame));
     // All else are an XSUB's own messages upstream, for which a store has no use.
     if (!more && !text.empty() && (text[0] == 0 || text[0] == 1)) {
@@ -200,30 +212,30 @@ void Link::take_subscriptions() {
 }
 
 /// The pipe to a reader tells that it is full only by being written to, so that only libzmq can say when it is over.
-bool Link::fullness_is_over() const { return !counterpart_->has_sentinel() && has_room(gate_->lent.load()); }
+bool Link::fullness_is_over() const { return !pipe_->has_sentinel() && has_room(gate_->lent.load()); }
 
 void Link::look() {
   look_ = false;
   // Counted before libzmq looks: what was let go by now has told the pipe of its reading. The other way round a consumer that
   // empties a full pipe between the two would look as if it had gone.
   const std::size_t lent = gate_ ? gate_->lent.load() : 0;
-  counterpart_->refresh();
-  if (counterpart_->terminated()) return on_context_terminated();
-  if (request_.pattern->in == In::filter && counterpart_->readable()) {
+  pipe_->refresh();
+  if (pipe_->terminated()) return on_context_terminated();
+  if (request_.pattern->in == In::filter && pipe_->readable()) {
     take_subscriptions();
-    counterpart_->refresh();
+    pipe_->refresh();
   }
-  pipe_empty_ = !counterpart_->readable();
-  if (counterpart_->writable()) {
+  pipe_empty_ = !pipe_->readable();
+  if (pipe_->writable()) {
     pipe_full_ = false;
     return;
   }
-  if (receiver_ && !counterpart_->has_sentinel() && !has_room(lent)) {
+  if (receiver_ && (pipe_->has_sentinel() ? !pipe_->gone() : !has_room(lent))) {
     pipe_full_ = true;
     return;
   }
   pipe_gone_ = true;
-  if (!closing()) notice_close();
+  if (!closing() || awaits_close_) notice_close();
 }
 
 /// A PUSH counterpart cannot write when the pipe is full, or gone. inproc tells of reading only in steps of the low-water mark: with

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "manager/link_parts.hpp"
 
+#include "codec/properties.hpp"
 #include "pattern/lanes.hpp"
 #include "pattern/request.hpp"
 #include "store/consumer.hpp"
+#include "store/dealer.hpp"
+#include "store/fair_receiver.hpp"
 #include "store/reader.hpp"
 #include "store/replier.hpp"
 #include "store/requester.hpp"
+#include "store/router.hpp"
 
 namespace vtx {
 
@@ -21,21 +25,43 @@ Fit judge_request(const Message& message) {
   return whole && first_body_frame(frames) ? Fit::good : Fit::malformed;
 }
 
-/// What a consumer of this pattern leases from.
-Group group_of(const LinkRequest& request, const std::shared_ptr<Asker>& asker) {
-  const Pattern& pattern = *request.pattern;
-  const LinkOptions& options = request.endpoint.options;
-  const bool filtering = pattern.in == In::filter;
+/// A ROUTER tells its application who a message is from.
+Fit judge_sender(const Message& message) {
+  return property_of(message.properties, kReplyTo).empty() ? Fit::malformed : Fit::good;
+}
+
+/// What all groups that a link of this pattern leases from have in common.
+Group pattern_group(const Pattern& pattern) {
   Group group;
-  group.name = {lanes_of(pattern, request.bind).reads, "", filtering ? options.subscription : options.group};
-  group.from = options.from.value_or(filtering ? "now" : "oldest");
-  group.filtering = filtering;
   if (pattern.envelope == Envelope::reply) {
     group.judge = judge_request;
+    group.malformed = "it is no request: it has no empty delimiter frame with a body behind it";
     group.collects = false;  // REP has one at a time
   }
+  if (pattern.envelope == Envelope::identity) {
+    group.judge = judge_sender;
+    group.malformed = "it does not say who sent it, so that a ROUTER cannot put the identity before it";
+  }
+  return group;
+}
+
+/// The group on the stream of the link's side, or on `main`.
+Group lane_group(const LinkRequest& request) {
+  const Pattern& pattern = *request.pattern;
+  const LinkOptions& options = request.endpoint.options;
+  Group group = pattern_group(pattern);
+  group.filtering = pattern.in == In::filter;
+  group.name = {lanes_of(pattern, request.bind).reads, "", group.filtering ? options.subscription : options.group};
+  group.from = options.from.value_or(group.filtering ? "now" : "oldest");
+  return group;
+}
+
+/// Its own mailbox, which nobody else reads.
+Group mailbox_group(const LinkRequest& request, const std::shared_ptr<Asker>& asker) {
+  Group group = pattern_group(*request.pattern);
+  group.name = {"mailbox", request.peer, "default"};
+  group.from = "oldest";
   if (asker) {
-    group.name = {"mailbox", asker->peer(), "default"};
     group.judge = [asker](const Message& message) {
       return asker->take_reply(message.properties) ? Fit::good : Fit::not_wanted;
     };
@@ -43,37 +69,78 @@ Group group_of(const LinkRequest& request, const std::shared_ptr<Asker>& asker) 
   return group;
 }
 
+class Maker {
+ public:
+  Maker(const LinkRequest& request, const LinkContext& context) : request_(request), context_(context) {
+    if (pattern().envelope == Envelope::request) asker_ = std::make_shared<Asker>(request.peer);
+  }
+
+  LinkParts make(const std::function<std::shared_ptr<Gate>(Ack)>& gate) {
+    if (pattern().in != In::none) {
+      // A request is settled by its reply, not by letting go of it.
+      parts_.gate = gate(pattern().envelope == Envelope::reply ? Ack::manual : options().ack);
+      parts_.receiver = receiver();
+    }
+    if (pattern().out != Out::none) parts_.producer = producer();
+    return std::move(parts_);
+  }
+
+ private:
+  const Pattern& pattern() const { return *request_.pattern; }
+  const LinkOptions& options() const { return request_.endpoint.options; }
+
+  std::shared_ptr<Consumer> consumer(Group group) const {
+    return std::make_shared<Consumer>(context_.engine, options(), std::move(group), parts_.gate, context_.registry,
+                                      context_.stats, context_.events);
+  }
+
+  std::shared_ptr<Receiver> receiver() {
+    const auto& [engine, stats, events, registry] = context_;
+    if (pattern().in == In::filter && options().subscription.empty())
+      return std::make_shared<Reader>(engine, options(), options().from.value_or("now"), parts_.gate, registry, stats,
+                                      events);
+    // A REQ hears answers only; who binds or connects besides has nothing to tell it.
+    if (asker_) return consumer(mailbox_group(request_, asker_));
+    lane_ = consumer(lane_group(request_));
+    if (pattern().mailbox == Mailbox::none) return lane_;
+    return std::make_shared<FairReceiver>(std::vector{lane_, consumer(mailbox_group(request_, asker_))});
+  }
+
+  std::shared_ptr<Producer> producer() {
+    const auto& [engine, stats, events, registry] = context_;
+    switch (pattern().envelope) {
+      case Envelope::reply: return std::make_shared<Replier>(engine, options(), stats, events, lane_);
+      case Envelope::request: return std::make_shared<Requester>(engine, options(), stats, events, asker_);
+      case Envelope::identity: return router();
+      case Envelope::none: break;
+    }
+    if (pattern().mailbox == Mailbox::each)
+      return std::make_shared<Dealer>(engine, options(), stats, events, request_.peer);
+    return std::make_shared<Producer>(engine, options(), stats, events);
+  }
+
+  std::shared_ptr<Producer> router() {
+    const auto routes = std::make_shared<Routes>();
+    const Router::Limits limits{options().blocks_when_full, static_cast<std::size_t>(request_.send_hwm)};
+    const auto router = std::make_shared<Router>(context_.engine, options(), context_.stats, context_.events, routes,
+                                                 request_.peer, limits);
+    parts_.peers =
+        std::make_unique<LinkPeers>(context_.engine, options().queue, request_.peer, routes, *router, context_.events);
+    return router;
+  }
+
+  const LinkRequest& request_;
+  const LinkContext& context_;
+  LinkParts parts_;
+  std::shared_ptr<Asker> asker_;
+  std::shared_ptr<Consumer> lane_;
+};
+
 }  // namespace
 
 LinkParts make_parts(const LinkRequest& request, const LinkContext& context,
                      const std::function<std::shared_ptr<Gate>(Ack)>& gate) {
-  const auto& [engine, stats, events, registry] = context;
-  const Pattern& pattern = *request.pattern;
-  const LinkOptions& options = request.endpoint.options;
-  const auto asker =
-      pattern.envelope == Envelope::request ? std::make_shared<Asker>(request.peer) : std::shared_ptr<Asker>();
-  LinkParts parts;
-  std::shared_ptr<Consumer> consumer;
-  if (pattern.in != In::none) {
-    // A request is settled by its reply, not by letting go of it.
-    parts.gate = gate(pattern.envelope == Envelope::reply ? Ack::manual : options.ack);
-    if (pattern.in == In::filter && options.subscription.empty()) {
-      parts.receiver =
-          std::make_shared<Reader>(engine, options, options.from.value_or("now"), parts.gate, registry, stats, events);
-    } else {
-      consumer =
-          std::make_shared<Consumer>(engine, options, group_of(request, asker), parts.gate, registry, stats, events);
-      parts.receiver = consumer;
-    }
-  }
-  if (pattern.envelope == Envelope::reply) {
-    parts.producer = std::make_shared<Replier>(engine, options, stats, events, consumer);
-  } else if (asker) {
-    parts.producer = std::make_shared<Requester>(engine, options, stats, events, asker);
-  } else if (pattern.out != Out::none) {
-    parts.producer = std::make_shared<Producer>(engine, options, stats, events);
-  }
-  return parts;
+  return Maker(request, context).make(gate);
 }
 
 }  // namespace vtx

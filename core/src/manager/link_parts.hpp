@@ -7,6 +7,7 @@
 
 #include "bridge/batch_registry.hpp"
 #include "bridge/release.hpp"
+#include "manager/link_peers.hpp"
 #include "manager/link_request.hpp"
 #include "store/producer.hpp"
 #include "store/receiver.hpp"
@@ -17,6 +18,7 @@ struct LinkParts {
   std::shared_ptr<Gate> gate;          ///< with a receiver
   std::shared_ptr<Receiver> receiver;  ///< null for types that only send
   std::shared_ptr<Producer> producer;  ///< null for types that only receive
+  std::unique_ptr<LinkPeers> peers;    ///< of a ROUTER
 };
 
 /// What all parts of a link share.

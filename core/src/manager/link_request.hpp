@@ -22,7 +22,9 @@ struct LinkRequest {
   std::string peer;  ///< who the link is, where its pattern has a mailbox: see pattern/peer.hpp
   // Options of the genuine socket, in ZeroMQ's own units.
   int linger_ms = -1;
+  bool immediate = false;
   int receive_hwm = 1000;
+  int send_hwm = 1000;
   int reconnect_ms = 100;
   int reconnect_max_ms = 0;
 };

@@ -167,10 +167,12 @@ Result<LinkRequest> Manager::request_for(void* socket, const Pattern& pattern, c
   request.endpoint = std::move(*parsed);
   request.bind = bind;
   request.linger_ms = socket_option(socket, ZMQ_LINGER, -1);
+  request.immediate = socket_option(socket, ZMQ_IMMEDIATE, 0) != 0;
   request.receive_hwm = socket_option(socket, ZMQ_RCVHWM, 1000);
+  request.send_hwm = socket_option(socket, ZMQ_SNDHWM, 1000);
   request.reconnect_ms = socket_option(socket, ZMQ_RECONNECT_IVL, 100);
   request.reconnect_max_ms = socket_option(socket, ZMQ_RECONNECT_IVL_MAX, 0);
-  if (!pattern.mailbox.empty()) {
+  if (pattern.mailbox == Mailbox::each) {
     const std::string id = routing_id(socket);
     request.peer = id.empty() ? anonymous_peer() : peer_name(id);
   }
@@ -200,11 +202,13 @@ Status Manager::link(void* socket, const char* endpoint, bool bind) {
   auto request = request_for(socket, *pattern, endpoint, bind);
   if (!request) return request.error();
   if ((*scheme)->store != nullptr) {
-    if (pattern->counterpart < 0 || !pattern->on_store) {
-      return Status(
-          Code::unsupported,
-          fmt::format("a {} socket cannot be linked to a store ('{}'){}", pattern->name, request->endpoint.address.text,
-                      pattern->counterpart < 0 ? "" : " yet: PUSH, PULL, PUB, SUB, XPUB, XSUB, REQ and REP can"));
+    if (pattern->counterpart < 0) {
+      return Status(Code::unsupported, fmt::format("a {} socket cannot be linked to a store ('{}')", pattern->name,
+                                                   request->endpoint.address.text));
+    }
+    if (pattern->max_links > 0 && records_of(socket, nullptr).size() >= static_cast<std::size_t>(pattern->max_links)) {
+      return Status(Code::unsupported, fmt::format("a {} socket has one peer, and this one has a link already ('{}')",
+                                                   pattern->name, request->endpoint.address.text));
     }
     if (Status status = check_socket(socket, *pattern); !status.ok()) return status;
   }

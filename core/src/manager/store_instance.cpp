@@ -8,6 +8,8 @@
 #include <array>
 #include <random>
 
+#include "bridge/counterpart.hpp"
+#include "bridge/router_pipes.hpp"
 #include "pattern/lanes.hpp"
 #include "store/tender.hpp"
 #include "util/quiet_thread.hpp"
@@ -32,6 +34,26 @@ std::string address_of(const Endpoint& endpoint) {
       fmt::format("{}:{}@{}/{}", endpoint.scheme, endpoint.user.value_or(""), endpoint.authority, endpoint.path);
   for (const auto& [name, value] : endpoint.options) key += fmt::format("&{}={}", name, value);
   return key;
+}
+
+/// The driver's end for a socket of this type.
+/// @param late  the store is not there yet, and the application wants to send only when it is
+Result<std::unique_ptr<Pipe>> make_pipe(void* context, const Pattern& pattern, bool blocks, bool late) {
+  if (pattern.envelope == Envelope::identity) return RouterPipes::create(context, blocks);
+  Counterpart::Kind kind;
+  kind.type = pattern.counterpart;
+  kind.unbounded = pattern.envelope == Envelope::reply;  // REP would drop the reply that finds the pipe full
+  kind.subscribes = pattern.out == Out::all;
+  kind.late = late && (pattern.out == Out::any || pattern.out == Out::all);
+  kind.takes_probe = pattern.mailbox == Mailbox::each;
+  return Counterpart::create(context, kind);
+}
+
+/// Lets the application's socket process what other threads have told it. In a thread that may use the socket.
+void process_commands(void* socket) {
+  int events = 0;
+  std::size_t size = sizeof events;
+  (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size);
 }
 
 }  // namespace
@@ -118,47 +140,58 @@ void StoreInstance::in_driver(std::function<void()> action) {
 
 Result<std::vector<std::string>> StoreInstance::open(LinkId id, LinkRequest request) {
   void* socket = request.socket;
-  const int counterpart_type = request.pattern->counterpart;
-  // REP must never find the pipe full: it would drop the reply.
-  const bool unbounded = request.pattern->envelope == Envelope::reply;
-  const bool publishes = request.pattern->out == Out::all;
+  const Pattern& pattern = *request.pattern;
+  const bool blocks = request.endpoint.options.blocks_when_full;
+  const bool immediate = request.immediate;
   const auto call = std::make_shared<Call<Status>>();
   post([this, id, request = std::move(request), call]() mutable { start_link(id, std::move(request), call); });
-  if (const auto status = call->wait(kAnswerWithin); status && !status->ok()) {
-    return tl::unexpected<Status>(*status);
-  }
-  auto counterpart = Counterpart::create(context_, counterpart_type, unbounded);
+  const auto status = call->wait(kAnswerWithin);
+  if (status && !status->ok()) return tl::unexpected<Status>(*status);
+  auto pipe = make_pipe(context_, pattern, blocks, immediate && !status);
   if (const auto late = call->wait(Ms(0)); late && !late->ok()) return tl::unexpected<Status>(*late);
-  const Status joined = counterpart ? (*counterpart)->join(socket, publishes) : counterpart.error();
-  const auto addresses = counterpart ? (*counterpart)->addresses() : std::vector<std::string>();
-  // std::function needs a copyable action: the counterpart rides in a shared pointer.
-  const auto ride = std::make_shared<std::unique_ptr<Counterpart>>(joined.ok() ? std::move(*counterpart) : nullptr);
-  post([this, id, ride] {
+  const Status joined = pipe ? (*pipe)->join(socket) : pipe.error();
+  const auto addresses = pipe ? (*pipe)->addresses() : std::vector<std::string>();
+  // std::function needs a copyable action: the pipe rides in a shared pointer.
+  const auto ride = std::make_shared<std::unique_ptr<Pipe>>(joined.ok() ? std::move(*pipe) : nullptr);
+  const auto reachable = std::make_shared<Call<bool>>();
+  post([this, id, ride, reachable] {
     const auto target = link(id);
     if (!target) return on_ended_(id);  // it failed after the caller had ceased to wait: its events said so
     if (!*ride) {                       // what it has claimed meanwhile goes back
       target->begin_close(0);
-      return target->give_back();
+      return target->give_back(true);
     }
     for (const int fd : (*ride)->fds()) watch(fd, kLink | id);
     target->attach(std::move(*ride));
+    target->when_reachable([reachable] { reachable->answer(true); });
   });
   if (!joined.ok()) return tl::unexpected<Status>(joined);
+  if (pattern.envelope == Envelope::identity) {
+    (void)reachable->wait(kAnswerWithin);
+    process_commands(socket);  // or the first messages to them would be to nobody
+  }
   return addresses;
 }
 
 void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_stays) {
-  std::vector<std::string> addresses;
-  bool consumes = false;
-  const auto state = std::make_shared<Call<std::pair<std::vector<std::string>, bool>>>();
-  post([this, id, linger_ms, state] {
+  struct State {
+    std::vector<std::string> addresses;
+    bool consumes = false;
+    bool many_pipes = false;
+  };
+  const auto state = std::make_shared<Call<State>>();
+  post([this, id, linger_ms, socket_stays, state] {
     const auto target = link(id);
-    if (target) target->begin_close(linger_ms);
-    state->answer(target ? std::pair(target->addresses(), target->request().pattern->in != In::none)
-                         : std::pair(std::vector<std::string>(), false));
+    if (!target) return state->answer({});
+    const Pattern& pattern = *target->request().pattern;
+    const bool many_pipes = pattern.envelope == Envelope::identity;
+    target->begin_close(linger_ms);
+    // Only by closing a socket is what is unread in the pipes that we made told from what is in hand.
+    if (many_pipes && !socket_stays) target->await_close();
+    state->answer({target->addresses(), pattern.in != In::none, many_pipes});
   });
-  if (auto answer = state->wait(kDriverWithin)) std::tie(addresses, consumes) = *answer;
-  if (addresses.empty() || (!socket_stays && !consumes)) return;
+  const auto [addresses, consumes, many_pipes] = state->wait(kDriverWithin).value_or(State());
+  if (addresses.empty() || (!socket_stays && (!consumes || many_pipes))) return;
   for (const std::string& address : addresses) (void)zmq_disconnect(socket, address.c_str());
   if (!consumes) {
     post([this, id] {
@@ -170,14 +203,12 @@ void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_st
     if (const auto target = link(id)) target->on_disconnected();
   });
   // The socket learns that the pipe is gone, and lets go, in this thread, of what was unread.
-  int events = 0;
-  std::size_t size = sizeof events;
-  (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size);
+  process_commands(socket);
   const auto given_back = std::make_shared<Call<bool>>();
-  post([this, id, given_back] {
+  post([this, id, given_back, told = !many_pipes] {
     const auto target = link(id);
     if (!target) return given_back->answer(true);
-    target->give_back();
+    target->give_back(told);
     leaving_.emplace_back(target, given_back);
   });
   (void)given_back->wait(kAnswerWithin);
@@ -232,6 +263,7 @@ std::uint64_t StoreInstance::depth_of(const LinkEndpoint& endpoint, const Patter
   const auto answer = ask(endpoint.address, false, Inspect{endpoint.options.queue}, kAnswerWithin);
   if (!answer || answer->queues.empty()) return UINT64_MAX;
   const QueueStats& queue = answer->queues.front();
+  if (endpoint.options.log != "main") return UINT64_MAX;
   if (position > 0) return queue.head + 1 - std::min(position, queue.head + 1);
   const LinkOptions& options = endpoint.options;
   // Who asks would know how many questions wait.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "pattern/pattern.hpp"
 
@@ -19,5 +20,10 @@ inline Lanes lanes_of(const Pattern& pattern, bool bind) {
   if (pattern.streams == Streams::main) return {"main", "main"};
   return bind ? Lanes{"down", "up"} : Lanes{"up", "down"};
 }
+
+/// What a link of a queue is to the others, in a store: "bind:REP". Nothing where there are no sides.
+std::string role_of(const Pattern& pattern, bool bind);
+/// The roles with which it cannot be on one queue.
+std::vector<std::string> roles_excluded_by(const Pattern& pattern, bool bind);
 
 }  // namespace vtx

@@ -4,6 +4,7 @@
 // does with peers, a wire says how.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 namespace vtx {
@@ -16,6 +17,8 @@ enum class In { none, fair, filter };
 enum class Envelope { none, identity, request, reply };
 /// Which streams of a queue a store link uses: one for all, or by side (connect writes `up`, bind writes `down`).
 enum class Streams { main, sided };
+/// Who has a stream of its own, a mailbox.
+enum class Mailbox { none, each };
 
 struct Pattern {
   int type;               ///< ZMQ_…
@@ -25,11 +28,17 @@ struct Pattern {
   In in;
   Envelope envelope;
   Streams streams;
-  std::string_view mailbox;         ///< who has a stream of its own: "" nobody, "each" every link
+  Mailbox mailbox;
   std::string_view default_retain;  ///< of the stream it writes, when nobody declared it
-  bool on_store;                    ///< built on a store wire in this version
+  std::string_view peers;           ///< types it may talk to, where streams have sides; apart by spaces
+  int max_links;                    ///< of one socket on stores; 0 any number
 };
 
+/// Whether two sockets may be the two sides of a queue.
+bool may_talk(const Pattern& one, const Pattern& other);
+
+/// All rows.
+std::span<const Pattern> patterns();
 /// The row of a ZMQ socket type; nullptr for an unknown one.
 const Pattern* pattern_of(int type);
 /// The row by name, in any case ("push"); nullptr for an unknown one.

@@ -5,6 +5,7 @@
 
 #include "endpoint/characters.hpp"
 #include "util/random.hpp"
+#include "vtx/driver/names.hpp"
 
 namespace vtx {
 
@@ -17,6 +18,11 @@ std::string peer_name(std::string_view routing_id) {
       name += percent_encoded(c);
   }
   return name;
+}
+
+std::string routing_id_of(std::string_view peer) {
+  const auto id = driver::is_anonymous(peer) ? std::nullopt : percent_decoded(peer);
+  return id.value_or(std::string(peer));
 }
 
 std::string anonymous_peer() { return "~" + random_hex(); }

@@ -11,6 +11,8 @@ namespace vtx {
 
 /// Letters, digits, '.', '_' and '-' as they are, every other byte as %XX.
 std::string peer_name(std::string_view routing_id);
+/// The ZMQ_ROUTING_ID by which a ROUTER knows the peer: the reverse, or the name of an anonymous one.
+std::string routing_id_of(std::string_view peer);
 /// "~" and 32 random hexadecimal digits; see driver::is_anonymous().
 std::string anonymous_peer();
 /// 128 random bits, in hexadecimal.

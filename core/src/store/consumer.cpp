@@ -53,6 +53,7 @@ void Consumer::on_open(const Completion& answer) {
   group_ = answer.id;
   max_deliveries_ = answer.max_deliveries;
   feed_->on_changed();
+  if (!wanted_.name.peer.empty()) engine_.on_joined(options_.queue);
   if (joined_ || closing_) return;
   joined_ = true;
   feed_->join(this);
@@ -267,8 +268,7 @@ bool Consumer::is_wanted(Leased& held) {
   --unsent_;
   const u32 at = offset(held, held.next++);
   if (fit == Fit::malformed) {
-    if (!is_done(held, at))
-      dead_letter(held, message.seq, "it is no request: it has no empty delimiter frame with a body behind it");
+    if (!is_done(held, at)) dead_letter(held, message.seq, wanted_.malformed);
   } else {
     ++(expired ? stats_.expired : stats_.filtered);
     if (!is_done(held, at)) mark(held, at, expired ? Verdict::expired : Verdict::filtered, {}, {});
@@ -317,6 +317,15 @@ void Consumer::pop() {
   if (caught_up_ && first_live_ == 0) first_live_ = seq;
   on_passed(seq);
   watch_for_stall();
+}
+
+void Consumer::put_off(Ms delay, const std::string& why) {
+  Leased& held = claims_.find(queue_.front())->second;
+  --unsent_;
+  const u32 at = offset(held, held.next++);
+  if (is_done(held, at)) return;
+  ++stats_.nacked;
+  nack(held, at, delay, why);
 }
 
 void Consumer::watch_for_stall() {
@@ -470,7 +479,7 @@ void Consumer::mark(Leased& held, u32 offset, Verdict verdict, Ms delay, std::st
   held.odd.push_back({offset, verdict, delay, std::move(reason)});
 }
 
-void Consumer::nack(Leased& held, u32 offset, Ms delay, const char* reason) {
+void Consumer::nack(Leased& held, u32 offset, Ms delay, const std::string& reason) {
   const bool last = max_deliveries_ > 0 && held.claim.delivery >= max_deliveries_ && !options_.queue.ends_with(".dead");
   if (last) {
     ++stats_.dead_lettered;
@@ -595,7 +604,7 @@ void Consumer::on_unanswered(Id claim, u32 offset, const std::string& why) {
   if (found == claims_.end()) return;
   if (is_done(found->second, offset)) return;
   ++stats_.nacked;
-  nack(found->second, offset, {}, why.c_str());
+  nack(found->second, offset, {}, why);
 }
 
 void Consumer::fence(Id claim) {

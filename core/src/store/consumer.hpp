@@ -34,6 +34,7 @@ struct Group {
   std::string from;        ///< where a new one begins
   bool filtering = false;  ///< only what the socket has subscribed to
   bool collects = true;    ///< the application may wait for more before it lets go of what it has
+  std::string malformed;   ///< why a message of that fit is no use
   /// What the pattern makes of a message that is next; none: all are for the application.
   std::function<Fit(const driver::Message&)> judge;
 };
@@ -72,6 +73,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   // For the Link.
   Slot* front() override;
   void pop() override;
+  void put_off(driver::Ms delay, const std::string& why) override;
   driver::Id claim_of(const Slot& slot) const override { return leased(slot.batch).claim.id; }
   void describe(const Slot& slot, std::string& properties) const override;
   bool decide(driver::Id claim, driver::Seq seq, Outcome outcome, std::uint32_t delay_ms) override;
@@ -124,7 +126,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   bool settle();
   bool reclaim(Leased& held, std::size_t index);
   bool take_from_hand(Leased& held, std::size_t index, Outcome outcome);
-  void nack(Leased& held, driver::u32 offset, driver::Ms delay, const char* reason);
+  void nack(Leased& held, driver::u32 offset, driver::Ms delay, const std::string& reason);
   void give_back_unsent();
   void give_back_unsent(Leased& held);
   void dead_letter(Leased& held);

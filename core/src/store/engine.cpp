@@ -5,6 +5,7 @@
 
 #include "store/feed.hpp"
 #include "store/holder.hpp"
+#include "store/peer_list.hpp"
 #include "store/reader.hpp"
 #include "store/tender.hpp"
 
@@ -123,19 +124,25 @@ void Engine::on_changed(const std::string& queue) {
   for (Reader* reader : readers_) {
     if (queue.empty() || reader->queue() == queue) reader->on_changed();
   }
+  on_joined(queue);
+}
+
+void Engine::on_joined(const std::string& queue) {
+  for (PeerList* list : peer_lists_)
+    if (queue.empty() || list->queue_name() == queue) list->on_changed();
 }
 
 void Engine::on_changed(const std::string& queue, const std::string& stream) {
   tell_feeds(prefix_of(queue, stream));
-  if (stream != "main") return;
   for (Reader* reader : readers_) {
-    if (reader->queue() == queue) reader->on_changed();
+    if (reader->queue() == queue && reader->stream_name() == stream) reader->on_changed();
   }
 }
 
 /// The store may say more closely than by queue who is concerned.
 void Engine::on_news(const Completion& completion) {
-  if (completion.groups.empty() && completion.streams.empty()) return on_changed(completion.changed);
+  if (completion.groups.empty() && completion.streams.empty() && completion.joined.empty())
+    return on_changed(completion.changed);
   const auto has = [](const std::vector<driver::Id>& ids, driver::Id id) {
     return std::ranges::find(ids, id) != ids.end();
   };
@@ -143,6 +150,8 @@ void Engine::on_news(const Completion& completion) {
     if (const auto feed = known.lock(); feed && has(completion.groups, feed->group())) feed->on_changed();
   for (Reader* reader : readers_)
     if (has(completion.streams, reader->stream())) reader->on_changed();
+  for (PeerList* list : peer_lists_)
+    if (has(completion.joined, list->queue())) list->on_changed();
 }
 
 void Engine::tell_feeds(const std::string& prefix) {

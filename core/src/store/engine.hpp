@@ -23,6 +23,7 @@ namespace vtx {
 
 class Feed;
 class Holder;
+class PeerList;
 class Reader;
 class Tender;
 
@@ -78,6 +79,8 @@ class Engine {
   /// A reader is told what on_changed() tells, until it is removed.
   void add(Reader* reader) { readers_.push_back(reader); }
   void remove(Reader* reader) { std::erase(readers_, reader); }
+  void add(PeerList* list) { peer_lists_.push_back(list); }
+  void remove(PeerList* list) { std::erase(peer_lists_, list); }
   bool has_members() const { return !members_.empty(); }
 
   /// Submits to the store; only while live. `answer` is called from run(), exactly once, also when the session is lost.
@@ -89,6 +92,9 @@ class Engine {
   void on_changed(const std::string& queue);
   /// Likewise in one stream of it: "main", "up", "down", "mailbox:PEER".
   void on_changed(const std::string& queue, const std::string& stream);
+
+  /// A peer of the queue has been given a mailbox by this engine.
+  void on_joined(const std::string& queue);
 
   /// Claims what is wanted, polls the store and hands out its answers. True when anything happened.
   bool run();
@@ -118,6 +124,7 @@ class Engine {
   Timers::Token retry_ = 0;
   std::vector<Member*> members_;
   std::vector<Reader*> readers_;
+  std::vector<PeerList*> peer_lists_;
   driver::u64 last_ticket_ = 0;
   std::unordered_map<driver::u64, Answer> pending_;
   std::vector<driver::Completion> completions_;

@@ -68,7 +68,7 @@ Frame Producer::frame_of(Batch& batch, std::size_t index) const {
   return {static_cast<const std::byte*>(zmq_msg_data(message)), zmq_msg_size(message)};
 }
 
-void Producer::keep(bool more) {
+void Producer::keep(bool more, const std::string& source) {
   Batch& batch = *batches_.back();
   open_bytes_ += zmq_msg_size(batch.frames.spare());
   batch.frames.keep();
@@ -76,6 +76,7 @@ void Producer::keep(bool more) {
   parts_.clear();
   for (std::size_t i = open_frame_; i < batch.frames.size(); ++i) parts_.push_back(frame_of(batch, i));
   Item item;
+  item.peer = source;
   item.first_frame = open_frame_;
   item.bytes = std::exchange(open_bytes_, 0);
   if (options_.properties) take_properties(parts_, item);

@@ -45,10 +45,11 @@ class Producer : public std::enable_shared_from_this<Producer> {
   std::optional<std::array<std::byte, 16>> watermark() const;
 
   /// Takes messages only while it could commit them: what is not taken waits in the pipe, where the high-water mark counts it.
-  bool ready() const;
+  virtual bool ready() const;
   /// Receiving a message: fill spare(), keep(more); the message is complete with the frame that has no more.
   zmq_msg_t* spare() { return gathering().frames.spare(); }
-  void keep(bool more);
+  /// @param source  as Pipe::source()
+  void keep(bool more, const std::string& source = {});
 
   /// Commits what has gathered, unless a commit runs. True when something was submitted.
   bool commit();
@@ -69,14 +70,13 @@ class Producer : public std::enable_shared_from_this<Producer> {
     driver::u32 frames = 0;
     std::size_t bytes = 0;
     SentProperties properties;
-    // Of a reply:
-    std::string peer;  ///< who asked
-    driver::Id claim = 0;
+    std::string peer;        ///< whose mailbox it goes to; empty: to the stream
+    driver::Id claim = 0;    ///< of a reply: where its request is
     driver::u32 offset = 0;  ///< of the request, in its claim
   };
   using Items = std::span<const Item>;
 
-  /// A message was received whole: `frames` are those of the item. False: it is not to be stored, and that has been told.
+  /// A message was received whole: `frames` are those of the item, its peer the source. False: it is not to be stored, and that has been told.
   virtual bool seal(std::span<const Frame> frames, Item& item);
   /// How many of them are envelope.
   virtual std::size_t envelope_of(std::span<const Frame>) const { return 0; }
@@ -88,6 +88,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
   /// It will not be stored.
   virtual void on_given_up(const Item&, const std::string& /*why*/) {}
 
+  bool given_up() const { return given_up_; }
   driver::Id queue() const { return queue_; }
   const std::string& queue_name() const { return options_.queue; }
   Engine& engine() const { return engine_; }

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "codec/properties.hpp"
+#include "pattern/peer.hpp"
+#include "vtx/driver/names.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {
@@ -24,7 +26,8 @@ Reader::Reader(Engine& engine, const LinkOptions& options, std::string from, std
       gate_(std::move(gate)),
       registry_(registry),
       stats_(stats),
-      events_(events) {
+      events_(events),
+      peer_(is_anonymous(options.log_peer) ? options.log_peer : peer_name(options.log_peer)) {
   engine_.add(this);
 }
 
@@ -34,8 +37,14 @@ Reader::~Reader() {
 }
 
 void Reader::open(Id queue, Opened opened) {
-  engine_.submit(OpenStream{queue, "main", {}, 0},
+  const bool create = peer_.empty();
+  engine_.submit(OpenStream{queue, options_.log, peer_, 0, create},
                  [self = shared_from_this(), this, opened = std::move(opened)](Completion& answer) mutable {
+                   if (answer.status.code() == Code::not_found && !peer_.empty())
+                     answer.status =
+                         Status(Code::not_found,
+                                fmt::format("no peer with the routing id '{}' has ever attached to queue '{}'",
+                                            options_.log_peer, options_.queue));
                    if (!answer.status.ok()) return opened(answer.status);
                    stream_ = answer.id;
                    if (placed_) {

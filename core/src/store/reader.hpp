@@ -33,6 +33,7 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
   void drop() override;
   Slot* front() override;
   void pop() override;
+  void put_off(driver::Ms, const std::string&) override {}  // nobody has reason to
   bool work() override;
   void describe(const Slot& slot, std::string& properties) const override;
   bool decide(driver::Id, driver::Seq, Outcome, std::uint32_t) override { return false; }
@@ -45,6 +46,8 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
     ++changes_;
   }
   const std::string& queue() const { return options_.queue; }
+  /// As Engine::on_changed() calls it.
+  std::string stream_name() const { return peer_.empty() ? options_.log : options_.log + ':' + peer_; }
   /// In the store, in this session; 0 none.
   driver::Id stream() const { return stream_; }
 
@@ -74,6 +77,7 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
   BatchRegistry& registry_;
   LinkStats& stats_;
   LinkEvents& events_;
+  const std::string peer_;  ///< whose mailbox is read; empty: it is none
   driver::Id stream_ = 0;
   bool placed_ = false;   ///< next_ is known
   driver::Seq next_ = 1;  ///< what is read next

@@ -9,4 +9,6 @@ void Receiver::on_decided(Slot* slot) {
   batch->unref();
 }
 
+const Receiver& Receiver::owner_of(const Slot& slot) { return *static_cast<Held*>(slot.batch->owner)->receiver; }
+
 }  // namespace vtx

@@ -46,6 +46,8 @@ class Receiver {
   virtual Slot* front() = 0;
   /// front() is being handed over.
   virtual void pop() = 0;
+  /// front() cannot be handed over now: it goes back to the group, due after `delay`.
+  virtual void put_off(driver::Ms delay, const std::string& why) = 0;
   /// Does what is due with the store. True when something was submitted.
   virtual bool work() = 0;
   /// The claim that a message was leased with; 0 none.
@@ -59,6 +61,8 @@ class Receiver {
   /// Lent to the application, undecided.
   virtual std::uint64_t in_hand() const = 0;
 
+  /// Whose message it is.
+  static const Receiver& owner_of(const Slot& slot);
   /// A slot that the ReleaseQueue brought; takes over its reference.
   static void on_decided(Slot* slot);
 
@@ -70,6 +74,7 @@ class Receiver {
     std::size_t next = 0;  ///< index of the first message not handed over
   };
 
+  /// A message of one of its batches was decided.
   virtual void decide(Held& held, Slot& slot) = 0;
 };
 

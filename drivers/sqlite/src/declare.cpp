@@ -13,11 +13,13 @@ Id Ledger::make_queue(const std::string& name, const driver::Declaration& declar
 
 void Ledger::apply(const driver::OpenQueue& open, Completion& out) {
   const bool dead = open.queue.ends_with(".dead");  // keeps all until somebody has looked at it, whatever is declared
+  std::string roles;
   {
-    auto rows = database_.query("SELECT id, retain, size_limit FROM vtx_queue WHERE name = ?", open.queue);
+    auto rows = database_.query("SELECT id, retain, size_limit, roles FROM vtx_queue WHERE name = ?", open.queue);
     if (rows.next()) {
       out.id = rows.number(0);
       out.declared = {std::string(rows.text(1)), std::string(rows.text(2))};
+      roles = rows.text(3);
     }
   }
   if (out.id == 0) {
@@ -28,11 +30,12 @@ void Ledger::apply(const driver::OpenQueue& open, Completion& out) {
     out.declared = {dead ? "forever" : open.retain.value_or(open.defaults.retain),
                     open.limit.value_or(open.defaults.limit)};
     out.id = make_queue(open.queue, out.declared);
-    return;
+    return remember_role(open, roles, out);
   }
+  if (out.status = driver::check_role(open, roles); !out.status.ok()) return;
   const driver::Declaration wanted{dead ? out.declared.retain : open.retain.value_or(out.declared.retain),
                                    open.limit.value_or(out.declared.limit)};
-  if (wanted == out.declared) return;
+  if (wanted == out.declared) return remember_role(open, roles, out);
   if (!open.change) {
     out.status = {Code::mismatch, "queue " + open.queue + " was declared with retain=" + out.declared.retain +
                                       (out.declared.limit.empty() ? "" : " and limit=" + out.declared.limit) +
@@ -41,6 +44,12 @@ void Ledger::apply(const driver::OpenQueue& open, Completion& out) {
   }
   database_.run("UPDATE vtx_queue SET retain = ?, size_limit = ? WHERE id = ?", wanted.retain, wanted.limit, out.id);
   out.declared = wanted;
+  remember_role(open, roles, out);
+}
+
+void Ledger::remember_role(const driver::OpenQueue& open, const std::string& roles, const Completion& out) {
+  if (const auto all = driver::with_role(roles, open.role); all != roles)
+    database_.run("UPDATE vtx_queue SET roles = ? WHERE id = ?", all, out.id);
 }
 
 Id Ledger::find_stream(const driver::OpenStream& open) {
@@ -70,6 +79,10 @@ void Ledger::apply(const driver::OpenStream& open, Completion& out) {
     return;
   }
   out.id = find_stream(open);
+  if (out.id == 0 && !open.create) {
+    out.status = {Code::not_found, "no such stream"};
+    return;
+  }
   if (out.id == 0) out.id = make_stream(open);
   out.head = head_of(out.id).last;
 }
@@ -107,11 +120,12 @@ void Ledger::apply(const driver::OpenGroup& open, Completion& out) {
 /// A group begins in each of its streams by itself; one that comes later it reads from its beginning.
 /// The stream that plain SQL sends to is there as soon as somebody would receive from it.
 Id Ledger::make_group(const driver::OpenGroup& open, const driver::Start& start, const Completion& out) {
-  const driver::OpenStream first{open.queue, open.kind, open.peer, 0};
+  const driver::OpenStream first{open.queue, open.kind, open.peer, 0, true};
   if (find_stream(first) == 0) make_stream(first);
   database_.run("INSERT INTO vtx_group (queue, kind, peer, name, filter, max_deliveries) VALUES (?, ?, ?, ?, ?, ?)",
                 open.queue, open.kind, open.peer, open.name, std::span(out.filter), out.max_deliveries);
   const auto group = static_cast<Id>(database_.last_id());
+  if (open.kind == "mailbox") joined_.insert(open.queue);
   if (start.kind == driver::Start::Kind::oldest) return group;
   std::vector<Id> streams;
   {

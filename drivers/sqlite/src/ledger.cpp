@@ -16,6 +16,7 @@ void Ledger::begin(StoreTime now) {
   mailboxes_.clear();
   appended_.clear();
   retried_.clear();
+  joined_.clear();
 }
 
 std::vector<Id> Ledger::awakened() {

@@ -13,6 +13,7 @@
 #include "vtx/driver/names.hpp"
 #include "vtx/driver/operations.hpp"
 #include "vtx/driver/options.hpp"
+#include "vtx/driver/roles.hpp"
 
 namespace vtx::sqlite {
 
@@ -31,7 +32,7 @@ inline constexpr Seq seq_of(u64 row) { return row & ((u64{1} << kSeqBits) - 1); 
 inline constexpr Seq kMaxSeq = seq_of(~u64{0});  ///< of numbers from outside, which could reach into another stream
 
 /// Each apply() runs within a transaction that holds the write lock, checks before it writes, and puts a refusal into the completion's
-/// status; what it throws (SqliteError) ends the transaction. Locate, Read and Inspect are content with a read transaction.
+/// status; what it throws (SqliteError) ends the transaction. ListPeers, Locate, Read and Inspect are content with a read transaction.
 class Ledger {
  public:
   explicit Ledger(Database& database) : database_(database) {}
@@ -45,6 +46,7 @@ class Ledger {
   void apply(const driver::OpenQueue& open, Completion& out);
   void apply(const driver::OpenStream& open, Completion& out);
   void apply(const driver::OpenGroup& open, Completion& out);
+  void apply(const driver::ListPeers& list, Completion& out);
   void apply(const driver::Hold& hold, Completion& out);
   void apply(const driver::Forget& forget, Completion& out);
   void apply(const driver::ClaimNext& next, Completion& out);
@@ -68,6 +70,10 @@ class Ledger {
   bool is_claimable(Id group);
   /// Something of the group will come again, now or later: a claim tells when.
   bool has_retry(Id group);
+  /// Queues that this transaction gave a mailbox to.
+  const std::set<Id>& joined() const { return joined_; }
+  /// The queue has peers that came after this one.
+  bool has_joined(Id queue, Id peer);
   /// The stream has messages behind `head`.
   bool has_grown(Id stream, Seq head) { return head_of(stream).last > head; }
 
@@ -130,6 +136,7 @@ class Ledger {
   u64 requeue(Id queue, Id stream, Seq seq, Completion& out);
   // declare.cpp
   Id make_queue(const std::string& name, const driver::Declaration& declared);
+  void remember_role(const driver::OpenQueue& open, const std::string& roles, const Completion& out);
   Id find_stream(const driver::OpenStream& open);
   Id make_stream(const driver::OpenStream& open);
   Id find_group(Id queue, const driver::GroupName& group);
@@ -168,6 +175,7 @@ class Ledger {
   std::map<Id, Head> heads_;                      // of this transaction
   std::set<Id> appended_;                         // streams
   std::set<Id> retried_;                          // groups
+  std::set<Id> joined_;                           // queues
   std::vector<std::byte> scratch_;
 };
 

@@ -11,6 +11,30 @@ constexpr auto kMayComeBack = std::chrono::seconds(60);
 
 }  // namespace
 
+void Ledger::apply(const driver::ListPeers& list, Completion& out) {
+  constexpr std::size_t kAtOnce = 1000;
+  auto rows = database_.query(list.anonymous
+                                  ? "SELECT id, peer FROM vtx_group WHERE id > ? AND +queue = ? AND +kind = 'mailbox' "
+                                    "AND peer GLOB '~*' ORDER BY id"
+                                  : "SELECT id, peer FROM vtx_group WHERE id > ? AND +queue = ? AND +kind = 'mailbox' "
+                                    "ORDER BY id",
+                              list.after, list.queue);
+  while (rows.next()) {
+    if (out.peers.size() == kAtOnce) {
+      out.more = true;
+      return;
+    }
+    out.peers.push_back({static_cast<Id>(rows.number(0)), std::string(rows.text(1))});
+  }
+  out.head = list.after;
+}
+
+bool Ledger::has_joined(Id queue, Id peer) {
+  return database_
+      .value("SELECT 1 FROM vtx_group WHERE id > ? AND +queue = ? AND +kind = 'mailbox' LIMIT 1", peer, queue)
+      .has_value();
+}
+
 void Ledger::apply(const driver::Hold& hold, Completion&) {
   if (hold.release) return release(hold.queue, hold.what);
   database_.run(

@@ -20,13 +20,16 @@
 
 namespace vtx::sqlite {
 
-/// What one can wait for, in one space of numbers: that a group can claim again, or that a stream grows.
+/// What one can wait for, in one space of numbers: that a group can claim again, that a stream grows, that a peer joins a queue.
 using Key = driver::u64;
 inline constexpr Key kStreamKey = Key{1} << 63;
+inline constexpr Key kPeersKey = Key{1} << 62;
 inline constexpr Key key_of_group(driver::Id group) { return group; }
 inline constexpr Key key_of_stream(driver::Id stream) { return stream | kStreamKey; }
+inline constexpr Key key_of_peers(driver::Id queue) { return queue | kPeersKey; }
 inline constexpr bool is_of_stream(Key key) { return (key & kStreamKey) != 0; }
-inline constexpr driver::Id id_of(Key key) { return key & ~kStreamKey; }
+inline constexpr bool is_of_peers(Key key) { return (key & kPeersKey) != 0; }
+inline constexpr driver::Id id_of(Key key) { return key & ~(kStreamKey | kPeersKey); }
 
 class SideFile {
  public:

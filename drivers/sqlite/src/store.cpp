@@ -20,8 +20,9 @@ using namespace std::chrono_literals;
 constexpr auto kBusyPause = 5ms;
 
 bool only_reads(const driver::Operation& operation) {
-  return std::holds_alternative<driver::Read>(operation) || std::holds_alternative<driver::Locate>(operation) ||
-         std::holds_alternative<driver::Inspect>(operation) || std::holds_alternative<driver::Check>(operation);
+  return std::holds_alternative<driver::Read>(operation) || std::holds_alternative<driver::ListPeers>(operation) ||
+         std::holds_alternative<driver::Locate>(operation) || std::holds_alternative<driver::Inspect>(operation) ||
+         std::holds_alternative<driver::Check>(operation);
 }
 
 /// The stream that it only reads; nothing when it does more or concerns others too.
@@ -31,9 +32,14 @@ std::optional<Id> stream_read(const driver::Operation& operation) {
   return std::nullopt;
 }
 
-bool waits_in_vain(const driver::Operation& operation, const Completion& answer) {
-  const auto* read = std::get_if<driver::Read>(&operation);
-  return read && read->wait && answer.status.ok() && answer.messages.empty();
+/// What it waits for, having found nothing.
+std::optional<Key> vain_key(const driver::Operation& operation, const Completion& answer) {
+  if (!answer.status.ok()) return std::nullopt;
+  if (const auto* read = std::get_if<driver::Read>(&operation); read && read->wait && answer.messages.empty())
+    return key_of_stream(read->stream);
+  if (const auto* list = std::get_if<driver::ListPeers>(&operation); list && list->wait && answer.peers.empty())
+    return key_of_peers(list->queue);
+  return std::nullopt;
 }
 
 bool wants_sync(const driver::Operation& operation) {
@@ -133,8 +139,9 @@ void SqliteStore::run_readers(std::size_t count) {
     read(reads, answers);
     bool vain = false;
     for (std::size_t i = 0; i < count; ++i) {
-      if (!waits_in_vain(reads[i].operation, answers[i])) continue;
-      wait_for(key_of_stream(*stream_read(reads[i].operation)), answers[i].head);
+      const auto key = vain_key(reads[i].operation, answers[i]);
+      if (!key) continue;
+      wait_for(*key, answers[i].head);
       vain = true;
     }
     full_fence();  // armed before it reads; its counterpart is in ring()
@@ -156,7 +163,7 @@ void SqliteStore::read(std::span<const Pending> reads, std::vector<Completion>& 
   for (std::size_t i = 0; i < reads.size(); ++i) {
     if (!again)
       answers.push_back(apply(reads[i]));
-    else if (waits_in_vain(reads[i].operation, answers[i]))
+    else if (vain_key(reads[i].operation, answers[i]))
       answers[i] = apply(reads[i]);
   }
   database_.run("COMMIT");
@@ -191,8 +198,7 @@ void SqliteStore::transact() {
     answers.reserve(operations.size());
     for (const auto& pending : operations) {
       answers.push_back(apply(pending));
-      if (waits_in_vain(pending.operation, answers.back()))
-        wait_for(key_of_stream(*stream_read(pending.operation)), answers.back().head);
+      if (const auto key = vain_key(pending.operation, answers.back())) wait_for(*key, answers.back().head);
     }
     std::vector<Id> groups = next_in_line_;
     if (ledger_.has_awakened() && (!waiting_.empty() || side_->is_anyone_armed())) {
@@ -207,7 +213,7 @@ void SqliteStore::transact() {
     take_done(operations.size());
     new_holders_.clear();
     std::move(answers.begin(), answers.end(), std::back_inserter(done_));
-    ring(groups, ledger_.appended());
+    ring(groups, news());
     database_.checkpoint();
   } catch (const SqliteError& error) {
     fail_transaction(error, committing);
@@ -215,6 +221,14 @@ void SqliteStore::transact() {
     fail_transaction({SQLITE_NOMEM, "no memory for the messages"}, committing);
   }
   next_in_line_.clear();
+}
+
+/// Keys of what this transaction has for all that wait for it.
+std::vector<Key> SqliteStore::news() const {
+  std::vector<Key> keys;
+  for (const Id stream : ledger_.appended()) keys.push_back(key_of_stream(stream));
+  for (const Id queue : ledger_.joined()) keys.push_back(key_of_peers(queue));
+  return keys;
 }
 
 Completion SqliteStore::apply(const Pending& pending) {

@@ -56,6 +56,7 @@ class SqliteStore final : public driver::Store {
   void read(std::span<const Pending> reads, std::vector<Completion>& answers);
   void transact();
   bool begin_transaction(std::span<const Pending> operations);
+  std::vector<Key> news() const;
   void take_done(std::size_t count);
   void give_up_new_holders();
   Completion apply(const Pending& pending);
@@ -76,7 +77,7 @@ class SqliteStore final : public driver::Store {
   void on_rung();
   void tell_changed();
   void tell_changed(const std::vector<Key>& keys);
-  void ring(const std::vector<Id>& groups, const std::set<Id>& streams);
+  void ring(const std::vector<Id>& groups, const std::vector<Key>& news);
   // holders.cpp
   void apply(const driver::Beat& beat, Completion& out);
   void apply(const driver::TakeOver& take, Completion& out);

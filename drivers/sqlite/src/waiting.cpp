@@ -89,6 +89,7 @@ void SqliteStore::tell_who_is_over(bool safety) {
 /// Whether somebody who waits need not wait any longer.
 bool SqliteStore::is_over(Key key, Seq head, bool safety) {
   if (is_of_stream(key)) return ledger_.has_grown(id_of(key), head);
+  if (is_of_peers(key)) return ledger_.has_joined(id_of(key), head);
   // A delayed retry rings nobody, and who made it may be gone when it is due: who waits must learn the time, by a vain
   // claim. That one changes nothing, so it is not found again.
   return ledger_.is_claimable(id_of(key)) || (safety && ledger_.has_retry(id_of(key)));
@@ -124,14 +125,14 @@ void SqliteStore::tell_changed(const std::vector<Key>& keys) {
   changed.event = driver::Event::changed;
   for (const Key key : keys) {
     waiting_.erase(key);
-    (is_of_stream(key) ? changed.streams : changed.groups).push_back(id_of(key));
+    (is_of_stream(key) ? changed.streams : is_of_peers(key) ? changed.joined : changed.groups).push_back(id_of(key));
   }
   done_.push_back(std::move(changed));
 }
 
-/// For each group wakes one who waits, since a message is for one: this store itself if it does, which is cheapest. For each stream wakes
-/// all, since a reader takes nothing away. Streams are looked for after COMMIT, when a reader who is armed too late can see the messages.
-void SqliteStore::ring(const std::vector<Id>& groups, const std::set<Id>& streams) {
+/// For each group wakes one who waits, since a message is for one: this store itself if it does, which is cheapest. Of news it wakes all
+/// who wait, since they take nothing away, after COMMIT, when who is armed too late can see it.
+void SqliteStore::ring(const std::vector<Id>& groups, const std::vector<Key>& news) {
   full_fence();  // committed before it looks who is armed
   std::vector<Key> own;
   for (const Id group : groups) {
@@ -143,9 +144,8 @@ void SqliteStore::ring(const std::vector<Id>& groups, const std::set<Id>& stream
     for (u64 address = side_->next_listener(key); address != 0; address = side_->next_listener(key))
       if (bell_->ring(address)) break;
   }
-  const bool others = !streams.empty() && side_->is_anyone_armed();
-  for (const Id stream : streams) {
-    const Key key = key_of_stream(stream);
+  const bool others = !news.empty() && side_->is_anyone_armed();
+  for (const Key key : news) {
     bool mine = waiting_.contains(key);
     if (others) {
       for (const u64 address : side_->all_listeners(key)) {

@@ -108,14 +108,18 @@ struct OpenQueue {
   Declaration defaults;               ///< used where nothing is declared and the queue is created
   bool create = true;
   bool change = false;  ///< a declaration that differs changes the queue (bind side) instead of mismatch
+  /// What the link is there, as one word: "bind:REP". The queue remembers it; mismatch when it remembers one of `excludes`, too.
+  std::string role{};
+  std::vector<std::string> excludes{};
 };
 
-/// Finds or creates a stream. Answers id, head.
+/// Finds or creates a stream. Answers id, head; not_found.
 struct OpenStream {
   Id queue = 0;
   std::string kind;  ///< main up down mailbox
   std::string peer;  ///< mailbox: whose
   int priority = 0;
+  bool create = true;
 };
 
 /// Finds or creates a group on the queue's streams of `kind`. Answers id, max_deliveries, filter.
@@ -128,6 +132,14 @@ struct OpenGroup {
   std::optional<std::string> filter;  ///< subscription set, encoded by core: replaces what is stored
   std::optional<u32> max_deliveries;  ///< declared by this link: replaces what is stored
   u32 default_max_deliveries = 10;    ///< for a new group
+};
+
+/// The peers of a queue that have a mailbox with a group, in the order in which they came. Answers peers, and more.
+struct ListPeers {
+  Id queue = 0;
+  Id after = 0;            ///< Peer::id of the last one known; 0 none
+  bool anonymous = false;  ///< only those that nobody can come back as
+  bool wait = false;       ///< if it found none, `changed` tells of the next one
 };
 
 /// Takes or releases a name that one holder may have in a queue. Answers ok, busy, or fenced: that holder has ended. A name whose
@@ -211,8 +223,13 @@ struct Inspect {
 /// Looks for what goes wrong in practice. Answers findings.
 struct Check {};
 
-using Operation = std::variant<Commit, OpenQueue, OpenStream, OpenGroup, Hold, Forget, ClaimNext, Locate, Read, Beat,
-                               TakeOver, Tend, Steer, Inspect, Check>;
+using Operation = std::variant<Commit, OpenQueue, OpenStream, OpenGroup, ListPeers, Hold, Forget, ClaimNext, Locate,
+                               Read, Beat, TakeOver, Tend, Steer, Inspect, Check>;
+
+struct Peer {
+  Id id = 0;  ///< greater than those of all that came before
+  std::string name;
+};
 
 /// A leased range of one stream.
 struct Claim {
@@ -271,7 +288,7 @@ enum class Event : std::uint8_t {
   answer,   ///< of the operation `ticket`
   opened,   ///< ticket 0: the session is live
   lost,     ///< ticket 0: the session is gone; pending operations have been answered lost or in_doubt before
-  changed,  ///< ticket 0: others made messages claimable in `changed` (empty: anywhere); never missed after a ClaimNext, or a Read with `wait`, that found none
+  changed,  ///< ticket 0: others made messages claimable, or peers known, in `changed` (empty: anywhere); never missed after a ClaimNext, or a Read or ListPeers with `wait`, that found none
 };
 
 struct Completion {
@@ -283,7 +300,7 @@ struct Completion {
   Seq tail = 0;                ///< oldest retained; head + 1 when there is none
   Seq first = 0;               ///< Locate: the position; at most head + 1 unless a later one was asked for
   u64 count = 0;               ///< TakeOver, Steer, Tend: how many; Commit: messages for which there was no mailbox
-  bool more = false;           ///< ClaimNext: more is claimable now; Tend: work is left
+  bool more = false;           ///< ClaimNext: more is claimable now; Tend: work is left; ListPeers: there are more
   bool retry_waiting = false;  ///< ClaimNext: a redelivered message waits; empty your hands, then claim alone
   std::optional<Ms> due_in;    ///< ClaimNext: something becomes claimable after so long
   std::optional<Claim> claim;  ///< ClaimNext
@@ -292,12 +309,14 @@ struct Completion {
       messages;             ///< ClaimNext, Read: in order; a sequence that is missing was removed (count it as settled)
   std::vector<u32> fenced;  ///< Commit: indexes into settles
   std::vector<HolderBeat> holders;  ///< Beat
+  std::vector<Peer> peers;          ///< ListPeers
   u32 max_deliveries = 0;           ///< OpenGroup
   std::string filter;               ///< OpenGroup
   Declaration declared;             ///< OpenQueue, Tend
   std::string changed;              ///< Event::changed
   std::vector<Id> groups;           ///< Event::changed: only in these groups,
-  std::vector<Id> streams;          ///< and for readers of these streams; both empty: in any
+  std::vector<Id> streams;          ///< for readers of these streams,
+  std::vector<Id> joined;           ///< and for who waits for peers of these queues; all three empty: for anybody
   std::vector<QueueStats> queues;   ///< Inspect
   std::vector<Finding> findings;    ///< Check
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// The name of the peer that a link is, while it is that: nobody else has it, neither another link of this engine nor, in the store, another
-// holder. With it goes the mailbox of an anonymous peer.
+// A name that one link may have at a time: that of the peer it is, or a side of a pair. Neither another link of this engine has it nor, in the
+// store, another holder. With its own goes the mailbox of an anonymous peer.
 #pragma once
 
 #include <functional>
@@ -14,12 +14,15 @@
 namespace vtx {
 
 /// Confined to its driver thread. Shared with answers that are on their way to it.
-class PeerName : public std::enable_shared_from_this<PeerName> {
+class HeldName : public std::enable_shared_from_this<HeldName> {
  public:
   using Answer = std::function<void(const Status&)>;
 
+  /// @param what     as Hold::what
+  /// @param in_use   the sentence for a link that must wait
   /// @param on_free  another link of this engine had it, and has it no more: take() again
-  PeerName(Engine& engine, const LinkOptions& options, std::string peer, std::function<void()> on_free);
+  HeldName(Engine& engine, const LinkOptions& options, std::string what, std::string in_use,
+           std::function<void()> on_free);
 
   /// Takes it, in each session again. Answers busy while it is another's.
   void take(driver::Id queue, Answer answer);
@@ -31,11 +34,12 @@ class PeerName : public std::enable_shared_from_this<PeerName> {
  private:
   void hold(const Answer& answer);
   void submit_release(std::function<void()> done);
-  Status busy() const;
+  Status busy() const { return Status(Code::busy, in_use_); }
 
   Engine& engine_;
   const LinkOptions options_;
-  const std::string peer_;
+  const std::string what_;
+  const std::string in_use_;
   const std::string key_;
   const std::function<void()> on_free_;
   driver::Id queue_ = 0;

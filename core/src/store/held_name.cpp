@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "store/peer_name.hpp"
-
-#include <fmt/format.h>
+#include "store/held_name.hpp"
 
 #include <utility>
 
 #include "store/holder.hpp"
-#include "vtx/driver/names.hpp"
 
 namespace vtx {
 
 using namespace driver;
 
-PeerName::PeerName(Engine& engine, const LinkOptions& options, std::string peer, std::function<void()> on_free)
+HeldName::HeldName(Engine& engine, const LinkOptions& options, std::string what, std::string in_use,
+                   std::function<void()> on_free)
     : engine_(engine),
       options_(options),
-      peer_(std::move(peer)),
-      key_(options.queue + '/' + peer_),
+      what_(std::move(what)),
+      in_use_(std::move(in_use)),
+      key_(options.queue + '/' + what_),
       on_free_(std::move(on_free)) {}
 
-void PeerName::take(Id queue, Answer answer) {
+void HeldName::take(Id queue, Answer answer) {
   queue_ = queue;
   if (!engine_.names().take(key_, this)) {
     engine_.names().wait(key_, [weak = weak_from_this()] {
@@ -32,10 +31,10 @@ void PeerName::take(Id queue, Answer answer) {
   holder.when_ready([self = shared_from_this(), answer = std::move(answer)] { self->hold(answer); });
 }
 
-void PeerName::hold(const Answer& answer) {
+void HeldName::hold(const Answer& answer) {
   if (ended_) return;
   const Id holder = engine_.holder().id();
-  Hold hold{queue_, hold_of_peer(peer_), holder, false};
+  Hold hold{queue_, what_, holder, false};
   engine_.submit(std::move(hold), [self = shared_from_this(), holder, answer](Completion& done) {
     if (done.status.ok()) self->holder_ = holder;
     if (!self->ended_) return answer(done.status.code() == Code::busy ? self->busy() : done.status);
@@ -43,23 +42,18 @@ void PeerName::hold(const Answer& answer) {
   });
 }
 
-Status PeerName::busy() const {
-  return Status(Code::busy,
-                fmt::format("the routing id '{}' is in use by another link of queue '{}'", peer_, options_.queue));
-}
-
-void PeerName::release(std::function<void()> done) {
+void HeldName::release(std::function<void()> done) {
   ended_ = true;
   if (holder_ == 0) return done();
   submit_release(std::move(done));
 }
 
-void PeerName::submit_release(std::function<void()> done) {
-  Hold hold{queue_, hold_of_peer(peer_), holder_, true};
+void HeldName::submit_release(std::function<void()> done) {
+  Hold hold{queue_, what_, holder_, true};
   engine_.submit(std::move(hold), [done = std::move(done)](Completion&) { done(); });
 }
 
-void PeerName::drop() {
+void HeldName::drop() {
   ended_ = true;
   if (std::exchange(joined_, false)) engine_.holder().leave(options_.lease);
   engine_.names().free(key_, this);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Contract of links: ROUTER. Peers are told apart by their routing ids, and have mail while they are away.
+#include <thread>
+
+#include "contract/link_contract.hpp"
+
+namespace vtx::test {
+namespace {
+
+std::unique_ptr<Socket> peer(World& world, int type, const std::string& id, const std::string& endpoint) {
+  auto socket = std::make_unique<Socket>(world, type);
+  if (!id.empty()) socket->set(ZMQ_ROUTING_ID, id);
+  socket->connect(endpoint);
+  return socket;
+}
+
+/// Sends a message as the application of a ROUTER does; errno when it is refused, 0 else.
+int route(Socket& router, const Frames& frames) {
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const int more = i + 1 < frames.size() ? ZMQ_SNDMORE : 0;
+    if (zmq_send(router.get(), frames[i].data(), frames[i].size(), more | ZMQ_DONTWAIT) < 0) return zmq_errno();
+  }
+  return 0;
+}
+
+TEST_P(LinkContract, ARouterTellsItsPeersApart) {
+  Socket router(world(), ZMQ_ROUTER);
+  router.bind(at());
+  const auto ann = peer(world(), ZMQ_DEALER, "ann", at());
+  const auto bob = peer(world(), ZMQ_DEALER, "bob / 2", at());
+  ann->send("from ann");
+  EXPECT_EQ(router.receive_frames(), (Frames{"ann", "from ann"}));
+  bob->send(Frames{"from", "bob"});
+  EXPECT_EQ(router.receive_frames(), (Frames{"bob / 2", "from", "bob"}));
+  router.send(Frames{"bob / 2", "to bob"});
+  router.send(Frames{"ann", "to", "ann"});
+  EXPECT_EQ(bob->receive(), "to bob");
+  EXPECT_EQ(ann->receive_frames(), (Frames{"to", "ann"}));
+  EXPECT_TRUE(drained("up/default"));
+}
+
+TEST_P(LinkContract, ARouterAnswersRequests) {
+  Socket router(world(), ZMQ_ROUTER);
+  router.bind(at());
+  const auto req = peer(world(), ZMQ_REQ, "", at());
+  for (int i = 0; i < 3; ++i) {
+    req->send("question");
+    const auto request = router.receive_frames();
+    ASSERT_TRUE(request);
+    ASSERT_EQ(request->size(), 3U);
+    EXPECT_EQ((*request)[1], "");
+    EXPECT_EQ((*request)[2], "question");
+    router.send(Frames{(*request)[0], "", "answer"});
+    EXPECT_EQ(req->receive(), "answer");
+  }
+}
+
+TEST_P(LinkContract, APeerGetsItsMailWhenItIsBack) {
+  (void)peer(world(), ZMQ_DEALER, "van 3", at());
+  Socket router(world(), ZMQ_ROUTER);
+  router.set(ZMQ_ROUTER_MANDATORY, 1).bind(at());
+  EXPECT_EQ(route(router, {"van 3", "one"}), 0) << "known since it has attached once";
+  EXPECT_EQ(route(router, {"van 3", "two"}), 0);
+  EXPECT_EQ(route(router, {"van 4", "nobody"}), EHOSTUNREACH);
+  router.close();
+  restart();
+  const auto back = peer(world(), ZMQ_DEALER, "van 3", at());
+  EXPECT_EQ(back->receive(2), (Frames{"one", "two"}));
+}
+
+TEST_P(LinkContract, ARouterHearsOfAPeerThatHasSentNothing) {
+  Socket router(world(), ZMQ_ROUTER);
+  router.set(ZMQ_ROUTER_MANDATORY, 1).bind(at());
+  const auto here = peer(world(), ZMQ_DEALER, "here", at());
+  EXPECT_TRUE(wait_until([&] { return route(router, {"here", "welcome"}) == 0; }));
+  EXPECT_EQ(here->receive(), "welcome");
+  const auto elsewhere = open();  // as another process
+  const auto there = peer(*elsewhere, ZMQ_DEALER, "there", at());
+  EXPECT_TRUE(wait_until([&] { return route(router, {"there", "welcome"}) == 0; }));
+  EXPECT_EQ(there->receive(), "welcome");
+}
+
+TEST_P(LinkContract, RoutersTalkToEachOther) {
+  Socket one(world(), ZMQ_ROUTER);
+  one.set(ZMQ_ROUTING_ID, "one").set(ZMQ_ROUTER_MANDATORY, 1).bind(at());
+  const auto other = peer(world(), ZMQ_ROUTER, "other", at());
+  EXPECT_TRUE(wait_until([&] { return route(one, {"other", "hello"}) == 0; }));
+  EXPECT_EQ(other->receive_frames(), (Frames{"one", "hello"}));
+  other->send(Frames{"one", "and", "back"});
+  EXPECT_EQ(one.receive_frames(), (Frames{"other", "and", "back"}));
+}
+
+TEST_P(LinkContract, AMessageToAPeerThatHasGoneIsCounted) {
+  Socket router(world(), ZMQ_ROUTER);
+  router.bind(at());
+  std::string identity;
+  {
+    const auto passer = peer(world(), ZMQ_DEALER, "", at());
+    passer->send("hello");
+    const auto message = router.receive_frames();
+    ASSERT_TRUE(message);
+    identity = message->front();
+  }
+  EXPECT_EQ(route(router, {identity, "too late"}), 0);
+  EXPECT_TRUE(router.reaches(&vtx_stats_t::undeliverable, 1));
+  EXPECT_EQ(show(world(), at()).counters["undeliverable"], 1U);
+  // And then it is unknown, as every other.
+  router.set(ZMQ_ROUTER_MANDATORY, 1);
+  EXPECT_TRUE(wait_until([&] { return route(router, {identity, "too late"}) == EHOSTUNREACH; }));
+}
+
+TEST_P(LinkContract, AnOldAnswerOfARouterIsNotTakenForTheNewOne) {
+  Socket router(world(), ZMQ_ROUTER);
+  router.bind(at());
+  auto req = peer(world(), ZMQ_REQ, "desk", at());
+  req->send("old question");
+  const auto old = router.receive_frames();
+  ASSERT_TRUE(old);
+  req.reset();
+  req = peer(world(), ZMQ_REQ, "desk", at());
+  req->send("new question");
+  const auto recent = router.receive_frames();
+  ASSERT_TRUE(recent);
+  router.send(Frames{old->front(), "", "old answer"});
+  router.flush();
+  EXPECT_TRUE(req->receives_nothing());
+  router.send(Frames{recent->front(), "", "new answer"});
+  EXPECT_EQ(req->receive(), "new answer");
+}
+
+TEST_P(LinkContract, TheProbeOfARouterIsNoMessage) {
+  const auto ann = peer(world(), ZMQ_DEALER, "ann", at());
+  Socket router(world(), ZMQ_ROUTER);
+  router.set(ZMQ_PROBE_ROUTER, 1).bind(at());
+  router.send(Frames{"ann", "first"});
+  EXPECT_EQ(ann->receive(), "first");
+  ann->send("back");
+  EXPECT_EQ(router.receive_frames(), (Frames{"ann", "back"}));
+}
+
+TEST_P(LinkContract, WhatARouterHasNotReceivedComesAgain) {
+  const auto ann = peer(world(), ZMQ_DEALER, "ann", at());
+  ann->send_each(count_up(1, 3));
+  ann->flush();
+  for (const int way : {0, 1, 2}) {
+    Socket router(world(), ZMQ_ROUTER);
+    router.bind(at());
+    ASSERT_TRUE(wait_until([&] { return router.stats().delivered >= 3; }));
+    if (way == 0) router.close();
+    if (way == 1) router.close_plainly();
+    if (way == 2) vtx_unbind(world().vtx(), router.get(), at().c_str());
+    EXPECT_TRUE(wait_until([&] { return group("up/default").claimed == 0; })) << way;
+  }
+  Socket router(world(), ZMQ_ROUTER);
+  router.bind(at("properties=on"));
+  for (int i = 1; i <= 3; ++i) {
+    const auto message = router.receive_frames();
+    ASSERT_TRUE(message);
+    EXPECT_EQ((*message)[1], std::to_string(i));
+    EXPECT_NE(message->back().find("Deliveries: 1\n"), std::string::npos) << message->back();
+  }
+}
+
+TEST_P(LinkContract, WhatARouterHasSentIsStoredThoughItCloses) {
+  const auto ann = peer(world(), ZMQ_DEALER, "ann", at());
+  for (const bool plainly : {false, true}) {
+    Socket router(world(), ZMQ_ROUTER);
+    router.bind(at());
+    for (int i = 1; i <= 200; ++i) router.send(Frames{"ann", std::to_string(i)});
+    plainly ? router.close_plainly() : router.close();
+    EXPECT_EQ(ann->receive(200), count_up(1, 200));
+  }
+}
+
+TEST_P(LinkContract, ABlockingRouterWaitsForAPeersMark) {
+  const auto ann = peer(world(), ZMQ_DEALER, "ann", at());
+  Socket router(world(), ZMQ_ROUTER);
+  router.set(ZMQ_SNDHWM, 10).bind(at("full=block"));
+  std::thread sender([&] {
+    for (int i = 1; i <= 2000; ++i) router.send(Frames{"ann", std::to_string(i)});
+  });
+  EXPECT_EQ(ann->receive(2000), count_up(1, 2000));
+  sender.join();
+  EXPECT_EQ(route(router, {"nobody", "?"}), EHOSTUNREACH) << "ZMQ_ROUTER_MANDATORY is set";
+}
+
+TEST_P(LinkContract, AReaderMayReadAnyStream) {
+  Socket router(world(), ZMQ_ROUTER);
+  router.bind(at());
+  const auto ann = peer(world(), ZMQ_DEALER, "ann 1", at());
+  ann->send("up");
+  EXPECT_EQ(router.receive_frames(), (Frames{"ann 1", "up"}));
+  Subscriber mailbox(world());
+  mailbox.connect(at("log=peer:ann%201&from=oldest"));
+  Subscriber up(world());
+  up.connect(at("log=up"));
+  router.send(Frames{"ann 1", "mail"});
+  EXPECT_EQ(mailbox.receive(), "mail");
+  EXPECT_EQ(ann->receive(), "mail") << "a reader takes nothing away";
+  ann->send("up again");
+  EXPECT_EQ(up.receive(), "up again");
+  Subscriber nobody(world());
+  EXPECT_EQ(vtx_connect(world().vtx(), nobody.get(), at("log=peer:bob").c_str()), -1);
+  EXPECT_EQ(errno, ENOENT);
+  EXPECT_NE(std::string(vtx_last_error()).find("'bob'"), std::string::npos) << vtx_last_error();
+  EXPECT_EQ(vtx_connect(world().vtx(), nobody.get(), at("log=up&subscription=s").c_str()), -1);
+  EXPECT_EQ(errno, EINVAL);
+}
+
+TEST_P(LinkContract, ManyPeersOfOneRouter) {
+  constexpr int kPeers = 60;
+  Socket router(world(), ZMQ_ROUTER);
+  router.bind(at());
+  std::vector<std::unique_ptr<Socket>> peers;
+  for (int i = 0; i < kPeers; ++i) {
+    peers.push_back(peer(world(), ZMQ_DEALER, "peer" + std::to_string(i), at()));
+    peers.back()->send("ask");
+  }
+  for (int i = 0; i < kPeers; ++i) {
+    const auto question = router.receive_frames();
+    ASSERT_TRUE(question);
+    router.send(Frames{question->front(), "for " + question->front()});
+  }
+  for (int i = 0; i < kPeers; ++i)
+    EXPECT_EQ(peers[static_cast<std::size_t>(i)]->receive(), "for peer" + std::to_string(i));
+}
+
+}  // namespace
+}  // namespace vtx::test
