@@ -23,4 +23,14 @@ int askers_campaign(int count);
 
 int sockets_campaign(int count);
 
+int poison_campaign(int count);
+/// Logs each message before it lets go of it. @param careful  else one in a thousand kills it
+int work(const std::string& endpoint, const std::string& log, bool careful);
+
+int peers_campaign(int count);
+/// Peers of these numbers attach together, ask one question each, and go.
+int peers_ask(const std::string& endpoint, int first, int last);
+/// They come one after the other for their answers.
+int peers_fetch(const std::string& endpoint, int first, int last);
+
 }  // namespace vtx::crash

@@ -87,7 +87,8 @@ class Operator {
   ~Operator();
   Operator(const Operator&) = delete;
   Operator& operator=(const Operator&) = delete;
-  std::string show() { return admin(vtx_, endpoint_, "show"); }
+  std::string show() { return run("show"); }
+  std::string run(const std::string& command) { return admin(vtx_, endpoint_, command.c_str()); }
   /// Waits until the queue's only group has settled all.
   bool drain();
 
