@@ -19,6 +19,7 @@ void add_tail(CLI::App& app, Chosen& chosen);
 void add_peek(CLI::App& app, Chosen& chosen);
 void add_replay(CLI::App& app, Chosen& chosen);
 void add_queues(CLI::App& app, Chosen& chosen);  ///< queues and show
+void add_groups(CLI::App& app, Chosen& chosen);
 void add_dead(CLI::App& app, Chosen& chosen);
 void add_trim(CLI::App& app, Chosen& chosen);
 void add_upkeep(CLI::App& app, Chosen& chosen);  ///< migrate and check

@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   add_peek(app, chosen);
   add_replay(app, chosen);
   add_queues(app, chosen);
+  add_groups(app, chosen);
   add_dead(app, chosen);
   add_trim(app, chosen);
   add_upkeep(app, chosen);

@@ -7,10 +7,13 @@
 
 #include "admin_call.hpp"
 #include "commands.hpp"
+#include "session.hpp"
 #include "text.hpp"
 
 namespace vtx::cli {
 namespace {
+
+constexpr std::chrono::minutes kPatience{10};  // every page of the database is looked at
 
 struct UpkeepOptions {
   std::string endpoint;
@@ -25,7 +28,8 @@ void print_finding(const Json& finding) {
 }
 
 Exit report_findings(const UpkeepOptions& options, const std::string& question) {
-  const Json answer = ask(options.endpoint, question);
+  Session session;
+  const Json answer = ask(session.vtx(), options.endpoint, question, kPatience);
   if (options.json) fmt::print("{}\n", answer.dump(2));
   bool sound = true;
   for (const Json& finding : answer.at("findings")) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // The commands that look at and steer a store, for people and as JSON, and what goes to which stream.
+#include <sqlite3.h>
+
 #include <chrono>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli_test.hpp"
@@ -123,6 +126,54 @@ TEST_F(AdminTest, CheckAndMigrateReportFindings) {
     for (const json& finding : answer.at("findings")) EXPECT_NE(finding.at("level"), "error") << finding;
     EXPECT_EQ(run({command, uri()}).code, 0);
   }
+}
+
+/// The findings of `vtx check` on a subject that are not ok.
+Strings complaints(const json& answer, const std::string& subject) {
+  Strings found;
+  for (const json& finding : answer.at("findings"))
+    if (finding.at("subject") == subject && finding.at("level") != "ok") {
+      found.push_back(finding.at("text").get<std::string>());
+      EXPECT_NE(finding.at("remedy"), "") << finding;
+    }
+  return found;
+}
+
+TEST_F(AdminTest, CheckNamesGroupsThatHoldBackRetention) {
+  send("1\n2\n3\n");
+  EXPECT_EQ(run({"recv", uri("&group=audit"), "-n", "1"}).out, "1\n");
+  EXPECT_EQ(receive(), "1\n2\n3\n");
+  EXPECT_EQ(complaints(ask({"check", uri()}), "retention"), Strings());  // not for long
+  sqlite3* connection = nullptr;
+  ASSERT_EQ(sqlite3_open(database().c_str(), &connection), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(connection, "UPDATE vtx_message SET stored = stored - 86400000", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(connection);
+  const Strings found = complaints(ask({"check", uri()}), "retention");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_TRUE(found[0].starts_with("group 'audit' of queue 'jobs' holds back 2 messages, 0 of them")) << found[0];
+  EXPECT_NE(run({"check", uri()}).out.find("vtx groups drop"), std::string::npos);
+  EXPECT_EQ(run({"check", uri()}).code, 0);  // warnings are no errors
+}
+
+TEST_F(AdminTest, CheckNamesDeadLetters) {
+  make_dead_letter();
+  EXPECT_EQ(complaints(ask({"check", uri()}), "dead letters"), Strings{"1 of queue 'jobs'"});
+}
+
+TEST_F(AdminTest, CheckExitsWithOneForAnError) {
+  send(numbered_lines(500, 3000));
+  sqlite3* connection = nullptr;
+  ASSERT_EQ(sqlite3_open(database().c_str(), &connection), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(connection, "PRAGMA wal_checkpoint(TRUNCATE)", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(connection);
+  {
+    std::fstream damage(database(), std::ios::in | std::ios::out | std::ios::binary);
+    damage.seekp(-4096, std::ios::end) << std::string(4096, 'Z');
+  }
+  const Outcome checked = run({"check", uri(), "--json"});
+  EXPECT_EQ(checked.code, 1);
+  EXPECT_EQ(complaints(json::parse(checked.out), "integrity").size(), 1U);
 }
 
 TEST_F(AdminTest, VersionNamesBothLibraries) {

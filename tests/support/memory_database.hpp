@@ -72,7 +72,7 @@ class MemoryDatabase {
   // memory_mailbox.cpp
   void end_holder(HolderRow& holder);
   void release(Id queue, const std::string& what);
-  void remove_mailbox(Id queue, const std::string& peer);
+  u64 remove_mailbox(Id queue, const std::string& peer);
 
   // memory_claim.cpp
   void retry(Id group, RetryRow row);
@@ -96,6 +96,14 @@ class MemoryDatabase {
   void count_trimmed(GroupRow& group, u64 count);
   std::vector<GroupRow*> groups_of(const StreamRow& stream);
 
+  // memory_groups.cpp
+  driver::Completion seek(const driver::Steer& steer);
+  driver::Completion drop_group(const driver::Steer& steer);
+  GroupRow* find_group(const std::string& queue, const std::string& name);
+  bool is_used(const GroupRow& group) const;
+  u64 pass_over(const GroupRow& group, const StreamRow& stream, Seq end) const;
+  void end_deliveries(GroupRow& group);
+
   // memory_queue.cpp
   QueueRow* find_queue(const std::string& name);
   QueueRow& make_queue(const std::string& name, driver::Declaration declared);
@@ -104,7 +112,7 @@ class MemoryDatabase {
   StreamRow& dead_stream_of(const QueueRow& queue);
   Seq position(const StreamRow& stream, const driver::Start& start);
   bool requeue(StreamRow& dead, Seq seq);
-  driver::QueueStats stats(const QueueRow& queue);
+  driver::QueueStats stats(const QueueRow& queue, bool mailboxes);
   driver::GroupStats stats(const GroupRow& group) const;
 
   StoreTime now();

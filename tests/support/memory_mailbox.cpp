@@ -48,10 +48,11 @@ void MemoryDatabase::end_holder(HolderRow& holder) {
 void MemoryDatabase::release(Id queue, const std::string& what) {
   tables_.holds.erase({queue, what});
   const std::string peer(driver::peer_of_hold(what));
-  if (driver::is_anonymous(peer)) remove_mailbox(queue, peer);
+  if (driver::is_anonymous(peer)) (void)remove_mailbox(queue, peer);
 }
 
-void MemoryDatabase::remove_mailbox(Id queue, const std::string& peer) {
+/// Answers how many messages nobody had read.
+u64 MemoryDatabase::remove_mailbox(Id queue, const std::string& peer) {
   u64 unread = 0;
   std::erase_if(tables_.groups, [&](const auto& entry) {
     const GroupRow& group = entry.second;
@@ -64,6 +65,7 @@ void MemoryDatabase::remove_mailbox(Id queue, const std::string& peer) {
     return entry.second.queue == queue && entry.second.kind == "mailbox" && entry.second.peer == peer;
   });
   if (unread > 0) tables_.queues.at(queue).counters["undeliverable"] += unread;
+  return unread;
 }
 
 }  // namespace vtx::test

@@ -181,8 +181,8 @@ bool MemoryDatabase::requeue(StreamRow& dead, Seq seq) {
 
 Completion MemoryDatabase::run(const Steer& steer) {
   if (steer.verb == Verb::trim) return trim(steer);
-  if (steer.verb != Verb::dead_requeue && steer.verb != Verb::dead_drop)
-    return refuse(Code::unsupported, "This intervention is not supported yet.");
+  if (steer.verb == Verb::seek) return seek(steer);
+  if (steer.verb == Verb::drop_group) return drop_group(steer);
   const QueueRow* dead_queue = find_queue(steer.queue + ".dead");
   StreamRow* dead = dead_queue ? find_stream(dead_queue->id, "main", "", 0) : nullptr;
   QueueRow* queue = find_queue(steer.queue);
@@ -225,10 +225,17 @@ driver::GroupStats MemoryDatabase::stats(const GroupRow& group) const {
     for (Seq seq = row.first; seq <= row.last; ++seq)
       stats.retrying += is_gone(tables_.streams.at(row.stream), seq) ? 0 : 1;
   stats.depth = fresh + stats.claimed + stats.retrying;
+  for (const StreamRow* stream : streams_of(group)) {
+    if (stream->priority == 0) stats.position = std::max(floor(group, *stream), stream->tail());
+    const auto needed = stream->messages.lower_bound(floor(group, *stream));
+    if (needed == stream->messages.end()) continue;
+    const StoreTime stored = needed->second->stored;
+    stats.oldest = stats.oldest == StoreTime{} ? stored : std::min(stats.oldest, stored);
+  }
   return stats;
 }
 
-driver::QueueStats MemoryDatabase::stats(const QueueRow& queue) {
+driver::QueueStats MemoryDatabase::stats(const QueueRow& queue, bool mailboxes) {
   driver::QueueStats stats;
   stats.name = queue.name;
   stats.declared = queue.declared;
@@ -242,7 +249,7 @@ driver::QueueStats MemoryDatabase::stats(const QueueRow& queue) {
     stats.tail = stream.tail();
   }
   for (const auto& [id, group] : tables_.groups)
-    if (group.queue == queue.id && (group.kind != "mailbox" || this->stats(group).depth > 0))
+    if (group.queue == queue.id && (mailboxes || group.kind != "mailbox" || this->stats(group).depth > 0))
       stats.groups.push_back(this->stats(group));
   stats.counters.assign(queue.counters.begin(), queue.counters.end());
   const QueueRow* dead_queue = find_queue(queue.name + ".dead");
@@ -254,7 +261,7 @@ driver::QueueStats MemoryDatabase::stats(const QueueRow& queue) {
 Completion MemoryDatabase::run(const driver::Inspect& inspect) {
   Completion answer;
   for (const auto& [id, queue] : tables_.queues)
-    if (inspect.queue.empty() || inspect.queue == queue.name) answer.queues.push_back(stats(queue));
+    if (inspect.queue.empty() || inspect.queue == queue.name) answer.queues.push_back(stats(queue, inspect.mailboxes));
   if (!inspect.queue.empty() && answer.queues.empty())
     return refuse(Code::not_found, "There is no queue '" + inspect.queue + "'.");
   std::ranges::sort(answer.queues, {}, &driver::QueueStats::name);

@@ -128,7 +128,7 @@ VTX_EXPORT int vtx_monitor (vtx_t *vtx, void *socket, const char *address, int e
 enum {
   VTX_EVENT_TROUBLE = 1,       /* the store cannot go on for now (locked, disk full, unreadable): the link waits and tries again */
   VTX_EVENT_RECOVERED = 2,     /* and goes on */
-  VTX_EVENT_FENCED = 3,        /* a claim was taken over: this consumer was too slow or was paused */
+  VTX_EVENT_FENCED = 3,        /* a claim was taken over: this consumer was too slow or was paused, or its group was moved by hand */
   VTX_EVENT_TAKEN_OVER = 4,    /* another consumer's claims were taken over */
   VTX_EVENT_DEAD_LETTERED = 5, /* a message went to the dead-letter queue */
   VTX_EVENT_HOLD_EXCEEDED = 6, /* a message was neither released nor acknowledged within `hold` */
@@ -176,10 +176,10 @@ VTX_EXPORT int vtx_stats (vtx_t *vtx, void *socket, const char *endpoint, vtx_st
 /*
  * Looks at or steers a store, without a socket; creates nothing. `command` is one of:
  *   "queues"  "show"  "check"  "migrate"  "dead list [COUNT]"  "dead requeue SEQUENCE|all"  "dead drop SEQUENCE|all"
- *   "trim before WHERE"  "trim keep N"
- * of which "show", "dead" and "trim" speak of the endpoint's queue. "trim" removes messages for good, settled or not: those before WHERE, which is written
+ *   "trim before WHERE"  "trim keep N"  "groups list [all]"  "groups seek GROUP WHERE"  "groups drop GROUP [force]"
+ * of which "show", "dead", "trim" and "groups" speak of the endpoint's queue. "groups seek" takes what consumers of the group have in hands from them. "trim" removes messages for good, settled or not: those before WHERE, which is written
  * as option `from` (seq:N, time:2026-11-21T08:00:00Z, -15m), or all but the newest N. It works for about a second; when the answer says `more`, ask again. The answer is JSON (docs/operations.md), to be freed by vtx_free().
- * @timeout_ms: -1 for ever. errno: vtx_bind()'s, EAGAIN (no answer in time), ENOENT (no such database, queue or message).
+ * @timeout_ms: -1 for ever. errno: vtx_bind()'s, EAGAIN (no answer in time; a group to be dropped is in use), ENOENT (no such database, queue, group or message).
  */
 VTX_EXPORT int vtx_admin (vtx_t *vtx, const char *endpoint, const char *command, int timeout_ms, char **json);
 VTX_EXPORT void vtx_free (void *memory);

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -12,7 +11,7 @@
 
 #include "codec/properties.hpp"
 #include "endpoint/values.hpp"
-#include "pattern/filter.hpp"
+#include "manager/admin_request.hpp"
 #include "vtx/driver/options.hpp"
 
 namespace vtx {
@@ -26,24 +25,7 @@ constexpr u64 kListAtMost = 1000;
 constexpr std::size_t kPreviewBytes = 120;
 constexpr auto kTrimFor = std::chrono::seconds(1);  // then the caller has something to show, and may stop
 
-/// One command on its way: where it goes, and its words.
-struct Request {
-  StoreInstance& instance;
-  const LinkEndpoint& endpoint;
-  std::vector<std::string> words;
-  Ms timeout;
-
-  Result<Completion> ask(Operation operation, bool create = false) const {
-    return instance.ask(endpoint.address, create, std::move(operation), timeout);
-  }
-  const std::string& queue() const { return endpoint.options.queue; }
-};
-
-json subscriptions_of(const Filter& filter) {
-  json list = json::array();
-  for (const std::string& prefix : filter.prefixes()) list.push_back(printable(prefix));
-  return list;
-}
+using Request = AdminRequest;
 
 json to_json(const QueueStats& queue) {
   json out{{"name", queue.name},
@@ -56,15 +38,7 @@ json to_json(const QueueStats& queue) {
            {"dead", queue.dead},
            {"groups", json::array()},
            {"counters", json::object()}};
-  for (const GroupStats& group : queue.groups) {
-    out["groups"].push_back({{"name", group.name},
-                             {"depth", group.depth},
-                             {"claimed", group.claimed},
-                             {"retrying", group.retrying},
-                             {"trimmed", group.trimmed}});
-    if (const auto filter = Filter::decode(group.filter); filter && !filter->empty())
-      out["groups"].back()["subscriptions"] = subscriptions_of(*filter);
-  }
+  for (const GroupStats& group : queue.groups) out["groups"].push_back(group_to_json(group));
   for (const auto& [name, count] : queue.counters) out["counters"][name] = count;
   return out;
 }
@@ -78,25 +52,9 @@ Result<json> show_queues(const Request& request) {
 }
 
 Result<json> show_queue(const Request& request) {
-  auto answer = request.ask(Inspect{request.queue()});
-  if (!answer) return tl::unexpected<Status>(answer.error());
-  if (answer->queues.empty())
-    return fail(Code::not_found,
-                fmt::format("there is no queue '{}' in {}", request.queue(), request.endpoint.address.text));
-  return to_json(answer->queues.front());
-}
-
-Result<json> show_findings(Result<Completion> answer) {
-  if (!answer) return tl::unexpected<Status>(answer.error());
-  static constexpr std::array kLevels{"ok", "warning", "error"};
-  json out{{"findings", json::array()}};
-  for (const Finding& finding : answer->findings) {
-    out["findings"].push_back({{"level", kLevels.at(static_cast<std::size_t>(finding.level))},
-                               {"subject", finding.subject},
-                               {"text", finding.text},
-                               {"remedy", finding.remedy}});
-  }
-  return out;
+  const auto queue = inspect(request, false);
+  if (!queue) return tl::unexpected<Status>(queue.error());
+  return to_json(*queue);
 }
 
 /// The beginning of a body as text that any terminal and JSON reader can take.
@@ -215,13 +173,15 @@ Result<json> run(const Request& request) {
   const auto is = [&](std::size_t index, const char* word) { return words.size() > index && words[index] == word; };
   if (is(0, "queues")) return show_queues(request);
   if (is(0, "show")) return show_queue(request);
-  if (is(0, "check")) return show_findings(request.ask(Check{}));
-  if (is(0, "migrate")) return show_findings(request.ask(Check{}));  // opening has applied what was missing
+  if (is(0, "check") || is(0, "migrate")) return run_check(request);
   if (is(0, "dead") && is(1, "list")) return list_dead(request);
   if (is(0, "dead") && is(1, "requeue")) return steer_dead(request, Verb::dead_requeue);
   if (is(0, "dead") && is(1, "drop")) return steer_dead(request, Verb::dead_drop);
   if (is(0, "trim")) return trim(request);
-  return fail(Code::invalid, "unknown command: use queues, show, check, migrate, trim, or dead list|requeue|drop");
+  if (is(0, "groups")) return run_groups(request);
+  return fail(Code::invalid,
+              "unknown command: use queues, show, check, migrate, trim, groups list|seek|drop, or dead "
+              "list|requeue|drop");
 }
 
 }  // namespace

@@ -63,6 +63,15 @@ void Consumer::on_open(const Completion& answer) {
 
 void Consumer::on_lost() { group_ = 0; }
 
+/// Somebody dropped the group by hand. Who still wants it makes it anew, as the first one did.
+void Consumer::make_again() {
+  group_ = 0;
+  if (closing_ || !engine_.live()) return;
+  open(queue_id_, [self = shared_from_this(), this](const Status& status) {
+    if (!status.ok() && !dropped_) tell_trouble(status, "");
+  });
+}
+
 void Consumer::set_filter(const Filter& filter) {
   filter_ = filter;
   filter_is_new_ = true;
@@ -156,6 +165,7 @@ void Consumer::on_claim(Completion& answer) {
   if (answer.status.code() == Code::lost || answer.status.code() == Code::in_doubt) lost_number_ = number_;
   if (dropped_) return;
   tell_trouble(answer.status, "messages are claimed again");
+  if (answer.status.code() == Code::not_found) make_again();
   if (!caught_up_ && newest_ == 0 && answer.status.ok()) {
     if (answer.claim && answer.claim->last >= answer.head) newest_ = answer.claim->last;
     if (!answer.claim && !answer.retry_waiting && !answer.due_in) on_caught_up();
@@ -621,9 +631,10 @@ void Consumer::fence(Id claim) {
   stats_.fenced += held.undone;
   events_.on_link_event(
       VTX_EVENT_FENCED,
-      fmt::format("a claim of queue '{}', group '{}' (messages {} to {}) was taken over while this consumer was "
-                  "silent for longer than its lease; its unsettled messages go to others",
-                  options_.queue, to_text(wanted_.name), held.claim.first, held.claim.last));
+      fmt::format(
+          "a claim of queue '{}', group '{}' (messages {} to {}) was taken over, because this consumer was silent for "
+          "longer than its lease, or moved by hand; what it had not settled goes on without it",
+          options_.queue, to_text(wanted_.name), held.claim.first, held.claim.last));
   forget(held);
 }
 

@@ -117,6 +117,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   void decide(Held& held, Slot& slot) override;
   void decide(Leased& held, Slot& slot);
   void on_open(const driver::Completion& answer);
+  void make_again();
   bool keep_filter();
   bool is_wanted(Leased& held);
   Fit fit_of(const driver::Message& message) const;

@@ -95,11 +95,9 @@ void Ledger::remove_one(Id stream, Seq seq) {
 
 void Ledger::apply(const driver::Steer& steer, Completion& out) {
   if (steer.verb == driver::Verb::trim) return trim(steer, out);
+  if (steer.verb == driver::Verb::seek) return seek(steer, out);
+  if (steer.verb == driver::Verb::drop_group) return drop_group(steer, out);
   const bool drop = steer.verb == driver::Verb::dead_drop;
-  if (!drop && steer.verb != driver::Verb::dead_requeue) {
-    out.status = {Code::unsupported, "this intervention is not yet supported"};
-    return;
-  }
   const auto queue = database_.value("SELECT id FROM vtx_queue WHERE name = ?", steer.queue);
   const Id stream = queue ? dead_stream(steer.queue, false) : 0;
   std::vector<Seq> letters;

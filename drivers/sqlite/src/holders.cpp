@@ -87,6 +87,19 @@ void SqliteStore::apply(const driver::Hold& hold, Completion& out) {
   }
 }
 
+/// A group that somebody uses is not taken from him unasked.
+void SqliteStore::apply(const driver::Steer& steer, Completion& out) {
+  if (steer.verb == driver::Verb::drop_group && !steer.force) {
+    const auto users = ledger_.users_of(steer.queue, driver::parse_group_name(steer.group));
+    if (std::any_of(users.begin(), users.end(), [&](Id holder) { return !is_dead(holder); })) {
+      out.status = {Code::busy, "group '" + steer.group + "' of queue " + steer.queue +
+                                    " is in use: end its consumers first, or force it"};
+      return;
+    }
+  }
+  ledger_.apply(steer, out);
+}
+
 void SqliteStore::give_up_new_holders() {
   for (const Id holder : new_holders_) {
     const auto mine = holders_.find(holder);

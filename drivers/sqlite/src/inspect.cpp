@@ -19,11 +19,11 @@ void Ledger::apply(const driver::Inspect& inspect, Completion& out) {
     while (rows.next()) queues.emplace_back(rows.number(0), rows.text(1));
   }
   if (queues.empty() && !inspect.queue.empty()) out.status = {Code::not_found, "no queue " + inspect.queue};
-  for (auto& [id, name] : queues) out.queues.push_back(stats_of(id, std::move(name)));
+  for (auto& [id, name] : queues) out.queues.push_back(stats_of(id, std::move(name), inspect.mailboxes));
   heads_.clear();
 }
 
-driver::QueueStats Ledger::stats_of(Id queue, std::string name) {
+driver::QueueStats Ledger::stats_of(Id queue, std::string name, bool mailboxes) {
   driver::QueueStats stats;
   stats.name = std::move(name);
   {
@@ -42,7 +42,7 @@ driver::QueueStats Ledger::stats_of(Id queue, std::string name) {
     stats.tail = tail_of(stream);
   }
   if (const Id dead = dead_stream(stats.name, false)) stats.dead = rows_in(dead);
-  add_groups(queue, stats);
+  add_groups(queue, mailboxes, stats);
   auto rows = database_.query("SELECT what, sum(n) FROM vtx_tally WHERE queue = ? GROUP BY what ORDER BY what", queue);
   while (rows.next()) stats.counters.emplace_back(rows.text(0), rows.number(1));
   return stats;
@@ -92,7 +92,7 @@ u64 Ledger::claimed_in(Id group) {
   return count;
 }
 
-void Ledger::add_groups(Id queue, driver::QueueStats& stats) {
+void Ledger::add_groups(Id queue, bool mailboxes, driver::QueueStats& stats) {
   std::vector<std::pair<Id, driver::GroupStats>> groups;
   {
     auto rows = database_.query(
@@ -122,8 +122,53 @@ void Ledger::add_groups(Id queue, driver::QueueStats& stats) {
         id);
     if (rows.next()) group.depth += rows.number(0);
     const bool mailbox = driver::parse_group_name(group.name).kind == "mailbox";
-    if (!mailbox || group.depth > 0) stats.groups.push_back(std::move(group));
+    if (mailbox && !mailboxes && group.depth == 0) continue;
+    add_place(id, group);
+    stats.groups.push_back(std::move(group));
   }
+}
+
+/// Where the group reads on, and how old what it still needs is.
+void Ledger::add_place(Id group, driver::GroupStats& stats) {
+  struct Place {
+    Id stream;
+    Seq next;
+    bool first;
+  };
+  std::vector<Place> places;
+  {
+    auto rows = database_.query(
+        "SELECT s.id, ifnull(c.next, 1), s.priority = 0 FROM vtx_group g JOIN vtx_stream s ON s.queue = g.queue AND "
+        "s.kind = g.kind AND s.peer = g.peer LEFT JOIN vtx_cursor c ON c.grp = g.id AND c.stream = s.id WHERE g.id = ?",
+        group);
+    while (rows.next()) places.push_back({rows.number(0), rows.number(1), rows.integer(2) != 0});
+  }
+  std::optional<std::int64_t> oldest;
+  for (const auto& place : places) {
+    const Seq floor = floor_of(group, place.stream, place.next);
+    if (place.first) stats.position = std::max(floor, tail_of(place.stream));
+    const auto stored = database_.value("SELECT stored FROM vtx_message WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
+                                        row_of(place.stream, std::min(floor, kMaxSeq)), row_of(place.stream + 1, 0));
+    if (stored) oldest = std::min(*stored, oldest.value_or(*stored));
+  }
+  if (oldest) stats.oldest = StoreTime(Ms(*oldest));
+}
+
+/// The first message of a stream that the group may still need.
+Seq Ledger::floor_of(Id group, Id stream, Seq next) {
+  Seq floor = next;
+  const auto retry = database_.value("SELECT min(first) FROM vtx_retry WHERE stream = ? AND grp = ?", stream, group);
+  if (retry) floor = std::min(floor, static_cast<Seq>(*retry));
+  auto rows = database_.query(
+      "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE grp = ? AND stream = ?", group,
+      stream);
+  while (rows.next()) {
+    const auto claim = read_claim(rows);
+    u32 offset = 0;
+    while (offset < claim.size() && claim.has(offset)) ++offset;
+    if (offset < claim.size()) floor = std::min(floor, claim.first + offset);
+  }
+  return floor;
 }
 
 }  // namespace vtx::sqlite

@@ -58,6 +58,8 @@ class Ledger {
 
   /// Ends all claims of a holder: what it had not settled goes into retry. Answers how many claims.
   u64 take_over(Id holder);
+  /// Who has claims of a group, or the name of the peer whose mailbox it is. Empty also when there is no such group.
+  std::vector<Id> users_of(const std::string& queue, const driver::GroupName& group);
   /// The holder has ended, and so has what it held, an anonymous peer's mailbox a while later; its claims wait for take_over().
   void end_holder(Id holder);
 
@@ -141,9 +143,14 @@ class Ledger {
   Id make_stream(const driver::OpenStream& open);
   Id find_group(Id queue, const driver::GroupName& group);
   Id make_group(const driver::OpenGroup& open, const driver::Start& start, const Completion& out);
+  // groups.cpp
+  void seek(const driver::Steer& steer, Completion& out);
+  u64 pass_over(Id group, Id stream, Seq end);
+  void drop_group(const driver::Steer& steer, Completion& out);
+  void remove_group(Id group);
   // mailbox.cpp
   void release(Id queue, const std::string& what);
-  void remove_mailbox(Id queue, const std::string& peer);
+  u64 remove_mailbox(Id queue, const std::string& peer);
   // locate.cpp
   std::optional<Seq> next_at(Id stream, Seq from);
   Seq tail_of(Id stream);
@@ -164,8 +171,10 @@ class Ledger {
   u64 rows_in(Id stream);
   u64 waiting_in(Id group);  ///< messages to be delivered again
   u64 claimed_in(Id group);  ///< messages in hands, not settled
-  driver::QueueStats stats_of(Id queue, std::string name);
-  void add_groups(Id queue, driver::QueueStats& stats);
+  driver::QueueStats stats_of(Id queue, std::string name, bool mailboxes);
+  void add_groups(Id queue, bool mailboxes, driver::QueueStats& stats);
+  void add_place(Id group, driver::GroupStats& stats);
+  Seq floor_of(Id group, Id stream, Seq next);
   void add_messages(Id stream, driver::QueueStats& stats);
 
   Database& database_;

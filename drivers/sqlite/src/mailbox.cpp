@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // Names that one holder has, and what ends with them: the mailbox of a peer that nobody can come back as.
+#include <algorithm>
+
 #include "ledger.hpp"
 
 namespace vtx::sqlite {
@@ -51,7 +53,7 @@ void Ledger::apply(const driver::Forget& forget, Completion&) {
 void Ledger::release(Id queue, const std::string& what) {
   database_.run("DELETE FROM vtx_hold WHERE queue = ? AND what = ?", queue, what);
   const std::string peer(driver::peer_of_hold(what));
-  if (driver::is_anonymous(peer)) remove_mailbox(queue, peer);
+  if (driver::is_anonymous(peer)) (void)remove_mailbox(queue, peer);
 }
 
 void Ledger::end_holder(Id holder) {
@@ -69,8 +71,8 @@ void Ledger::end_holder(Id holder) {
   database_.run("DELETE FROM vtx_holder WHERE id = ?", holder);
 }
 
-/// What its groups counted stays in the queue's counters.
-void Ledger::remove_mailbox(Id queue, const std::string& peer) {
+/// Answers how many messages nobody had read, which are counted.
+u64 Ledger::remove_mailbox(Id queue, const std::string& peer) {
   std::vector<Id> streams;
   {
     auto rows =
@@ -88,7 +90,7 @@ void Ledger::remove_mailbox(Id queue, const std::string& peer) {
     const auto newest = static_cast<std::int64_t>(head_of(stream).last);
     for (const Id group : groups) {
       const auto next = database_.value("SELECT next FROM vtx_cursor WHERE grp = ? AND stream = ?", group, stream);
-      unread += static_cast<u64>(newest + 1 - next.value_or(1));
+      unread += static_cast<u64>(std::max<std::int64_t>(newest + 1 - next.value_or(1), 0));
     }
     if (groups.empty()) unread += static_cast<u64>(newest);
     database_.run("DELETE FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0), row_of(stream + 1, 0));
@@ -99,18 +101,10 @@ void Ledger::remove_mailbox(Id queue, const std::string& peer) {
   }
   for (const Id group : groups) {
     unread += waiting_in(group) + claimed_in(group);
-    database_.run(
-        "INSERT INTO vtx_tally (queue, grp, what, n) SELECT queue, 0, what, n FROM vtx_tally WHERE queue = ? AND grp = "
-        "? "
-        "ON CONFLICT (queue, grp, what) DO UPDATE SET n = n + excluded.n",
-        queue, group);
-    for (const char* statement : {"DELETE FROM vtx_tally WHERE grp = ?", "DELETE FROM vtx_retry WHERE grp = ?",
-                                  "DELETE FROM vtx_claim WHERE grp = ?", "DELETE FROM vtx_cursor WHERE grp = ?",
-                                  "DELETE FROM vtx_group WHERE id = ?"})
-      database_.run(statement, group);
-    retried_.erase(group);
+    remove_group(group);
   }
   if (unread > 0) count(queue, 0, "undeliverable", unread);
+  return unread;
 }
 
 }  // namespace vtx::sqlite

@@ -166,7 +166,7 @@ void SqliteStore::read(std::span<const Pending> reads, std::vector<Completion>& 
     else if (vain_key(reads[i].operation, answers[i]))
       answers[i] = apply(reads[i]);
   }
-  database_.run("COMMIT");
+  database_.rollback();  // nothing was written; unlike COMMIT it ends after damage was met, too, which a check survives
 }
 
 /// False: there is none, and what is queued stays so or has been answered.
@@ -238,7 +238,8 @@ Completion SqliteStore::apply(const Pending& pending) {
       [&](const auto& operation) {
         using Kind = std::decay_t<decltype(operation)>;
         if constexpr (std::is_same_v<Kind, driver::Beat> || std::is_same_v<Kind, driver::TakeOver> ||
-                      std::is_same_v<Kind, driver::Hold> || std::is_same_v<Kind, driver::Check>)
+                      std::is_same_v<Kind, driver::Hold> || std::is_same_v<Kind, driver::Steer> ||
+                      std::is_same_v<Kind, driver::Check>)
           apply(operation, out);
         else if constexpr (std::is_same_v<Kind, driver::ClaimNext>)
           claim(operation, out);

@@ -82,12 +82,14 @@ class SqliteStore final : public driver::Store {
   void apply(const driver::Beat& beat, Completion& out);
   void apply(const driver::TakeOver& take, Completion& out);
   void apply(const driver::Hold& hold, Completion& out);
+  void apply(const driver::Steer& steer, Completion& out);
   void answer_beats();
   void list_holders(Id except, Completion& out);
   bool is_dead(Id holder);
   void forget_dead_holders();
   // check.cpp
   void apply(const driver::Check& check, Completion& out);
+  driver::Finding abandoned_claims();
 
   const driver::Clock& clock_;
   int epoll_;

@@ -205,19 +205,28 @@ struct Tend {
 
 enum class Verb : std::uint8_t { dead_requeue, dead_drop, seek, drop_group, trim };
 /// An operator's intervention. Answers count of messages touched; not_found. Trimming is bounded: it answers more when it is to be asked again.
+///
+/// seek: the group goes on at `from` in each of its streams, and first and head of the one with priority 0 are answered. Its claims and
+/// retries end: what is settled late is fenced, and nothing from before comes unless `from` says so. count: what it had not settled and now
+/// passes over, which is counted as skipped.
+/// drop_group: cursor, claims and retries go, and retention need not wait for them any more; of a mailbox all goes. busy while a holder that
+/// lives has claims of it, or the name of the mailbox's peer, unless `force`. count: what it had not settled, which is counted as skipped, of a
+/// mailbox as undeliverable.
 struct Steer {
   Verb verb = Verb::dead_requeue;
   std::string queue;  ///< dead_*: the queue whose dead letters are meant, without .dead
-  std::string group;
-  Seq seq = 0;  ///< dead_*: sequence in QUEUE.dead, 0 all
+  std::string group;  ///< seek, drop_group: as to_text(GroupName) calls it
+  Seq seq = 0;        ///< dead_*: sequence in QUEUE.dead, 0 all
   /// trim: what lies before goes from each of the queue's main streams, settled or not, as if retention took it. See Locate.
   std::string from = "oldest";
   std::optional<u64> keep = std::nullopt;  ///< trim: all but the newest so many of each; `from` is ignored then
+  bool force = false;                      ///< drop_group: also while somebody uses it
 };
 
 /// Looks at one queue, or at all when empty. Answers queues. Creates nothing.
 struct Inspect {
   std::string queue;
+  bool mailboxes = false;  ///< also those with nothing in them
 };
 
 /// Looks for what goes wrong in practice. Answers findings.
@@ -256,6 +265,8 @@ struct GroupStats {
   u64 retrying = 0;    ///< of these, waiting for redelivery
   u64 trimmed = 0;     ///< retired by age, count or size before the group had settled them
   std::string filter;  ///< as OpenGroup::filter; empty none
+  Seq position = 0;    ///< in its stream of priority 0: the first that it may still need; 0 there is no such stream
+  StoreTime oldest{};  ///< when the oldest message was stored that it has not settled; epoch: it has settled all
 };
 
 struct QueueStats {
@@ -266,7 +277,7 @@ struct QueueStats {
   Seq head = 0;                    ///< newest sequence of the main stream
   Seq tail = 0;                    ///< oldest retained
   u64 dead = 0;                    ///< dead letters waiting in QUEUE.dead
-  std::vector<GroupStats> groups;  ///< of mailboxes only those with something in them
+  std::vector<GroupStats> groups;  ///< of mailboxes only those with something in them, unless asked for
   std::vector<std::pair<std::string, u64>>
       counters;  ///< dead_lettered, expired, filtered, skipped, trimmed, undeliverable, …
 };
