@@ -25,5 +25,6 @@ void add_trim(CLI::App& app, Chosen& chosen);
 void add_upkeep(CLI::App& app, Chosen& chosen);  ///< migrate and check
 void add_bench(CLI::App& app, Chosen& chosen);
 void add_version(CLI::App& app, Chosen& chosen);
+void add_manual(CLI::App& app, Chosen& chosen);  ///< for the build
 
 }  // namespace vtx::cli

@@ -52,8 +52,10 @@ Side LinkOptions::side() const {
 
 CLI::Option* add_type(CLI::App& command, std::string& type, const std::vector<std::string>& types) {
   type = types.front();
+  const CLI::Validator known([types](std::string& given) { return check_type(given, types); },
+                             fmt::format("{{{}}}", fmt::join(types, ",")));
   return command.add_option("--type", type, fmt::format("Socket type: {}", fmt::join(types, " or ")))
-      ->check([types](const std::string& given) { return check_type(given, types); })
+      ->check(known)
       ->capture_default_str();
 }
 

@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
   add_upkeep(app, chosen);
   add_bench(app, chosen);
   add_version(app, chosen);
+  add_manual(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -184,6 +184,12 @@ VTX_EXPORT int vtx_stats (vtx_t *vtx, void *socket, const char *endpoint, vtx_st
 VTX_EXPORT int vtx_admin (vtx_t *vtx, const char *endpoint, const char *command, int timeout_ms, char **json);
 VTX_EXPORT void vtx_free (void *memory);
 
+/*
+ * The options of endpoints that VTX knows, as JSON: [{"name": "queue", "of": "both", "types": "", "values": "default, a name", "help": …}, …], where `of` is both,
+ * producers or consumers, and `types` names the socket types when there are only some. Drivers may know more. Static.
+ */
+VTX_EXPORT const char *vtx_endpoint_options (void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "bridge/reaper.hpp"
+#include "endpoint/option_table.hpp"
 #include "manager/manager.hpp"
 
 struct vtx_t {
@@ -257,6 +258,14 @@ int vtx_admin(vtx_t* vtx, const char* endpoint, const char* command, int timeout
     if (*json == nullptr) throw std::bad_alloc();
     return Status();
   });
+}
+
+const char* vtx_endpoint_options(void) {
+  try {
+    return vtx::option_table_as_json().c_str();
+  } catch (const std::exception&) {
+    return "[]";  // no memory for it
+  }
 }
 
 void vtx_free(void* memory) { std::free(memory); }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "endpoint/characters.hpp"
 #include "endpoint/uri.hpp"
@@ -155,6 +156,22 @@ constexpr std::array kTable{
 }  // namespace
 
 std::span<const OptionRow> option_table() { return kTable; }
+
+const std::string& option_table_as_json() {
+  static const std::string text = [] {
+    static constexpr std::array kOf{"both", "producers", "consumers"};  // as enum OptionOf
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const OptionRow& row : kTable)
+      if (!row.since.empty())
+        list.push_back({{"name", row.name},
+                        {"of", kOf.at(static_cast<std::size_t>(row.of))},
+                        {"types", row.types},
+                        {"values", row.values},
+                        {"help", row.help}});
+    return list.dump();
+  }();
+  return text;
+}
 
 const OptionRow* find_option(std::string_view name) {
   const auto found = std::find_if(kTable.begin(), kTable.end(), [&](const OptionRow& row) { return row.name == name; });

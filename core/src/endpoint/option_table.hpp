@@ -28,6 +28,9 @@ struct OptionRow {
 /// In the order of the documentation.
 std::span<const OptionRow> option_table();
 
+/// Those that are supported, as vtx_endpoint_options() tells them.
+const std::string& option_table_as_json();
+
 /// Null when VTX has no such option.
 const OptionRow* find_option(std::string_view name);
 
