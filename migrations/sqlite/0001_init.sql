@@ -7,7 +7,9 @@
 CREATE TABLE vtx_store (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   id BLOB NOT NULL,              -- 16 random bytes
-  epoch INTEGER NOT NULL,        -- counts restorations from backups
+  epoch INTEGER NOT NULL,        -- new when the database went back in time, as by a restored backup
+  life BLOB NOT NULL,            -- 8 random bytes, new with each epoch: tells two of one number apart
+  mark INTEGER NOT NULL,         -- moves with each transaction of VTX: one that is lower than somebody saw it shows that the database went back
   schema INTEGER NOT NULL,       -- number of the newest migration applied
   oldest_library TEXT NOT NULL   -- the oldest VTX that may still use this schema
 );
@@ -30,6 +32,7 @@ CREATE TABLE vtx_stream (
   stored INTEGER NOT NULL DEFAULT 0,  -- newest time among the messages removed, so that time does not go back either
   bytes INTEGER,                    -- where a size is retained: of the bodies from sequence bytes_from on; else NULL
   bytes_from INTEGER,
+  fork INTEGER,                     -- newest sequence that was there when the database last went back; NULL it did not
   UNIQUE (queue, kind, peer, priority)
 );
 
@@ -152,4 +155,5 @@ CREATE TRIGGER vtx_send_one INSTEAD OF INSERT ON vtx_send BEGIN
     WHERE queue = (SELECT id FROM vtx_queue WHERE name = NEW.queue) AND kind = 'main' AND peer = '' AND priority = 0 AND bytes IS NOT NULL;
 END;
 
-INSERT INTO vtx_store VALUES (1, randomblob(16), 1, 1, '0.1.0');
+INSERT INTO vtx_store (one, id, epoch, life, mark, schema, oldest_library)
+  VALUES (1, randomblob(16), 1, randomblob(8), 0, 1, '0.1.0');

@@ -22,6 +22,8 @@ class LinkPlace {
   virtual ~LinkPlace() = default;
   /// What stands before the `?` of its endpoints.
   virtual std::string address() const = 0;
+  /// Makes a backup of it as it is now; what it returns restores that, whoever is at work.
+  virtual std::function<void()> back_up() = 0;
 };
 
 struct LinkUnderTest {

@@ -25,6 +25,9 @@ class MemoryPlaceOfTest final : public StorePlace {
     return std::make_unique<MemoryStore>(database_, std::move(faults));
   }
   void advance(Ms by) override { clock_.advance(by); }
+  std::function<void()> back_up() override {
+    return [database = database_, backup = database_->back_up()] { database->restore(backup); };
+  }
 
  private:
   u64 seed_;

@@ -12,6 +12,10 @@ namespace {
 class MemoryLinkPlace final : public LinkPlace {
  public:
   std::string address() const override { return "memory:" + path_; }
+  std::function<void()> back_up() override {
+    const auto database = memory_at(path_).database;
+    return [database, backup = database->back_up()] { database->restore(backup); };
+  }
 
  private:
   static inline std::atomic<int> count{0};

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "contract/sqlite_backup.hpp"
 #include "contract/store_contract.hpp"
 #include "vtx/drivers/sqlite.h"
 
@@ -35,6 +36,7 @@ class SqlitePlace final : public StorePlace {
     return std::unique_ptr<driver::Store>(static_cast<driver::Store*>(vtx_sqlite_driver()->store()));
   }
   void advance(Ms by) override { std::this_thread::sleep_for(by); }
+  std::function<void()> back_up() override { return back_up_database(endpoint().path); }
 
  private:
   std::filesystem::path directory_;

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "contract/link_contract.hpp"
+#include "contract/sqlite_backup.hpp"
 #include "vtx/drivers/sqlite.h"
 
 namespace vtx::test {
@@ -22,6 +23,7 @@ class SqliteLinkPlace final : public LinkPlace {
     std::filesystem::remove_all(directory_, ignored);
   }
   std::string address() const override { return "sqlite://" + (directory_ / "q.db").string(); }
+  std::function<void()> back_up() override { return back_up_database((directory_ / "q.db").string()); }
 
  private:
   std::filesystem::path directory_;

@@ -26,6 +26,8 @@ class StorePlace {
   virtual std::unique_ptr<driver::Store> open() = 0;
   /// Lets time pass for the database: moves its clock, or sleeps.
   virtual void advance(Ms by) = 0;
+  /// Makes a backup of it as it is now; what it returns restores that, whoever is at work.
+  virtual std::function<void()> back_up() = 0;
 };
 
 struct StoreUnderTest {

@@ -93,11 +93,21 @@ void StoreSession::pump(Time::time_point deadline) {
   for (Completion& one : news) {
     switch (one.event) {
       case driver::Event::answer: answers_[one.ticket] = std::move(one); break;
-      case driver::Event::opened: opened_ = true; break;
+      case driver::Event::opened:
+        opened_ = true;
+        epoch_ = one.epoch;
+        went_back_ = one.went_back;
+        break;
       case driver::Event::lost: opened_ = false; break;
       case driver::Event::changed: changed_.insert(one.changed); break;
     }
   }
+}
+
+bool StoreSession::wait_lost() {
+  const auto deadline = Time::now() + kGenerous;
+  while (opened_ && Time::now() < deadline) pump(deadline);
+  return !opened_;
 }
 
 u64 StoreSession::submit(driver::Operation operation) {

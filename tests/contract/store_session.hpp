@@ -52,6 +52,11 @@ class StoreSession {
   void stop() { store_->stop(); }
   driver::Store& store() { return *store_; }
   bool opened() const { return opened_; }
+  /// Of the newest `opened`.
+  const std::string& epoch() const { return epoch_; }
+  bool went_back() const { return went_back_; }
+  /// True when the session ends within the deadline, with nothing asked of it.
+  bool wait_lost();
 
   // --- operations
   u64 submit(driver::Operation operation);
@@ -90,6 +95,8 @@ class StoreSession {
   driver::Endpoint endpoint_;
   bool create_;
   bool opened_ = false;
+  std::string epoch_;
+  bool went_back_ = false;
   u64 last_ticket_ = 0;
   std::map<u64, Completion> answers_;
   std::set<std::string> changed_;

@@ -18,6 +18,7 @@ void MemoryDatabase::remember_synced() {
 void MemoryDatabase::lose_power() {
   const std::lock_guard lock(mutex_);
   if (synced_) tables_ = *synced_;
+  newest_mark_ = tables_.mark;  // the power takes everybody's memory with it: no new epoch
   for (auto& [id, holder] : tables_.holders) holder.ended = true;
   for (Attachment* store : attached_) {
     store->cut = true;
@@ -29,6 +30,8 @@ Status MemoryDatabase::attach(Attachment& store, bool create) {
   const std::lock_guard lock(mutex_);
   if (!created_ && !create) return Status(Code::not_found, "No such memory database: send to it first.");
   created_ = true;
+  store.went_back = begin_epoch_if_it_went_back();
+  store.epoch = tables_.epoch;
   store.cut = false;
   store.changed.clear();
   attached_.insert(&store);
@@ -48,9 +51,12 @@ void MemoryDatabase::detach(Attachment& store, bool ends_holders) {
 
 Completion MemoryDatabase::run(Attachment& store, const driver::Operation& operation) {
   const std::lock_guard lock(mutex_);
+  if (begin_epoch_if_it_went_back() || store.epoch != tables_.epoch)
+    return refuse(Code::lost, "The database went back in time: the session is over.");
   caller_ = &store;
   Completion answer = std::visit([this](const auto& what) { return run(what); }, operation);
   caller_ = nullptr;
+  newest_mark_ = ++tables_.mark;
   const auto* commit = std::get_if<driver::Commit>(&operation);
   if (synced_ && commit && commit->sync && answer.status.ok()) synced_ = tables_;
   return answer;
@@ -58,6 +64,7 @@ Completion MemoryDatabase::run(Attachment& store, const driver::Operation& opera
 
 std::set<std::string> MemoryDatabase::take_changed(Attachment& store, bool& cut) {
   const std::lock_guard lock(mutex_);
+  (void)begin_epoch_if_it_went_back();
   cut = std::exchange(store.cut, false);
   return std::exchange(store.changed, {});
 }

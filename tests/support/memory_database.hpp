@@ -18,7 +18,9 @@ struct Attachment {
   std::function<void()> wake;     ///< makes the store's descriptor readable
   std::set<std::string> changed;  ///< queues with news since the store looked last
   std::set<Id> holders;           ///< that the store's session brought forth
-  bool cut = false;               ///< the session was ended from outside (power loss)
+  bool cut = false;               ///< the session was ended from outside (power loss, a new epoch)
+  u64 epoch = 0;                  ///< in which the session began
+  bool went_back = false;         ///< that it went back in time was found when the session began
 };
 
 /// Thread-safe.
@@ -30,6 +32,11 @@ class MemoryDatabase {
   void remember_synced();
   /// Goes back to the newest synced commit and cuts every session.
   void lose_power();
+
+  /// A copy of everything, as a backup has it.
+  Tables back_up();
+  /// Puts the copy in place under whatever is at work. It is noticed with the next look at the database.
+  void restore(const Tables& backup);
 
   /// @return not_found when nobody created the database yet and `create` is false
   Status attach(Attachment& store, bool create);
@@ -68,6 +75,9 @@ class MemoryDatabase {
   void settle_one(const ClaimRow& claim, Seq seq, const driver::Odd* odd);
   bool bury(const ClaimRow& claim, Seq seq, const std::string& reason);
   void finish(const ClaimRow& claim, Seq seq);
+
+  // memory_epoch.cpp
+  bool begin_epoch_if_it_went_back();
 
   // memory_mailbox.cpp
   void end_holder(HolderRow& holder);
@@ -124,7 +134,10 @@ class MemoryDatabase {
   Tables tables_;
   std::optional<Tables> synced_;
   bool created_ = false;
-  Id last_id_ = 0;  // not in Tables: ids are never used again, not even after a loss of power
+  // Not in Tables, so that they outlive a backup and a loss of power: ids are never used again, and what goes back is noticed.
+  Id last_id_ = 0;
+  u64 newest_mark_ = 0;
+  u64 last_epoch_ = 1;
   StoreTime newest_{};
   std::set<Attachment*> attached_;
   Attachment* caller_ = nullptr;

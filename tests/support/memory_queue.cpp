@@ -55,6 +55,7 @@ StreamRow& MemoryDatabase::make_stream(Id queue, const std::string& kind, const 
   stream.kind = kind;
   stream.peer = peer;
   stream.priority = priority;
+  if (tables_.epoch > 1) stream.fork = 0;  // all that it will have is of this epoch
   stream.dead_letters = kind == "main" && is_dead_queue(tables_.queues.at(queue).name);
   return tables_.streams[stream.id] = std::move(stream);
 }
@@ -104,6 +105,7 @@ Completion MemoryDatabase::run(const OpenStream& open) {
   answer.id = stream->id;
   answer.head = stream->head;
   answer.tail = stream->tail();
+  answer.fork = stream->fork;
   return answer;
 }
 

@@ -98,6 +98,8 @@ Status MemoryStore::start(const driver::Endpoint& endpoint, bool create) {
   live_ = true;
   random_.seed(faults_->shuffle_seed());
   event(Event::opened);
+  answered_.back().completion.epoch = "memory/" + std::to_string(attachment_.epoch);
+  answered_.back().completion.went_back = attachment_.went_back;
   return {};
 }
 

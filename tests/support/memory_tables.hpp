@@ -48,6 +48,7 @@ struct StreamRow {
   bool dead_letters = false;  ///< main stream of a .dead queue: what is settled by anyone vanishes at once
   Seq head = 0;               ///< outlives the messages: an emptied stream goes on
   StoreTime newest{};
+  std::optional<Seq> fork;  ///< head when the database went back in time; none: it did not
   std::map<Seq, std::shared_ptr<const MessageRow>> messages;
   std::set<Seq> requeued;  ///< dead letters that went back to their group, which alone may have them now
 
@@ -109,6 +110,9 @@ struct ProducerRow {
 };
 
 struct Tables {
+  u64 mark =
+      0;  ///< moves with every operation: one that is lower than it was shows that the database went back in time
+  u64 epoch = 1;  ///< new when it did
   std::map<Id, QueueRow> queues;
   std::map<Id, StreamRow> streams;
   std::map<Id, GroupRow> groups;

@@ -139,7 +139,8 @@ enum {
   VTX_EVENT_CAUGHT_UP = 10,    /* a subscriber has been given all that was there when it began: from here on messages are live */
   VTX_EVENT_TRIMMED = 11,      /* retention removed messages that this reader had not been given: see the sentence for how many */
   VTX_EVENT_BAD_PROPERTIES = 12, /* the last frame of a message is no property block: it was stored as part of the message */
-  VTX_EVENT_PEER_REFUSED = 13  /* a ROUTER has no socket or descriptor left for another peer: the sentence names the limits */
+  VTX_EVENT_PEER_REFUSED = 13, /* a ROUTER has no socket or descriptor left for another peer: the sentence names the limits */
+  VTX_EVENT_EPOCH = 15 /* the store went back in time, as by a restored backup, or is another one now: docs/guarantees.md tells what follows */
 };
 
 enum { VTX_STATE_CONNECTING = 0, VTX_STATE_LIVE = 1, VTX_STATE_WAITING = 2, VTX_STATE_CLOSING = 3 };

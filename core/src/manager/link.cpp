@@ -112,6 +112,12 @@ void Link::on_live() {
   open_queue();
 }
 
+void Link::on_epoch(const std::string& what) {
+  if (phase_ == Phase::done) return;
+  on_link_event(VTX_EVENT_EPOCH, what);
+  if (receiver_) receiver_->on_epoch();
+}
+
 void Link::open_queue() {
   engine_.reactor().timers.cancel(reopen_);
   const LinkOptions& options = request_.endpoint.options;

@@ -92,6 +92,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   driver::Seq position() const { return receiver_ ? receiver_->position() : 0; }
 
   void on_live() override;
+  void on_epoch(const std::string& what) override;
   void on_lost(const Status& why, std::optional<driver::Ms> retry) override;
   void on_taken_over(driver::Id holder, driver::u64 claims) override;
   void on_link_event(int code, const std::string& sentence) override;

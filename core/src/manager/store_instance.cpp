@@ -73,6 +73,7 @@ struct StoreInstance::Question final : Member, std::enable_shared_from_this<Ques
       }
     });
   }
+  void on_epoch(const std::string&) override {}
   void on_lost(const Status& why, std::optional<Ms>) override { trouble = why; }
   void on_taken_over(Id, u64) override {}
 

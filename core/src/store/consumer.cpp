@@ -63,6 +63,11 @@ void Consumer::on_open(const Completion& answer) {
 
 void Consumer::on_lost() { group_ = 0; }
 
+/// Nothing is to be settled by the numbers of claims that another epoch gave out.
+void Consumer::on_epoch() {
+  while (!claims_.empty()) fence(claims_.begin()->first);
+}
+
 /// Somebody dropped the group by hand. Who still wants it makes it anew, as the first one did.
 void Consumer::make_again() {
   group_ = 0;
@@ -632,8 +637,9 @@ void Consumer::fence(Id claim) {
   events_.on_link_event(
       VTX_EVENT_FENCED,
       fmt::format(
-          "a claim of queue '{}', group '{}' (messages {} to {}) was taken over, because this consumer was silent for "
-          "longer than its lease, or moved by hand; what it had not settled goes on without it",
+          "a claim of queue '{}', group '{}' (messages {} to {}) has ended: this consumer was silent for longer than "
+          "its "
+          "lease, its group was moved by hand, or the store went back in time; what was not settled goes on without it",
           options_.queue, to_text(wanted_.name), held.claim.first, held.claim.last));
   forget(held);
 }

@@ -47,6 +47,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
 
   void open(driver::Id queue, Opened opened) override;
   void on_lost() override;
+  void on_epoch() override;
   void set_filter(const Filter& filter) override;
   void close() override;
   void abandon(bool counted) override;

@@ -100,16 +100,7 @@ bool Engine::run() {
 
 void Engine::on_event(Completion& completion) {
   switch (completion.event) {
-    case driver::Event::opened: {
-      state_ = State::live;
-      trouble_ = {};
-      backoff_.reset();
-      create_ = true;  // a database that was there may be made again
-      holder_->on_live();
-      const auto members = members_;
-      for (Member* member : members) member->on_live();
-      break;
-    }
+    case driver::Event::opened: on_opened(completion); break;
     case driver::Event::lost: on_lost(completion.status); break;
     case driver::Event::changed:
       tender_->changed(completion.changed);
@@ -117,6 +108,23 @@ void Engine::on_event(Completion& completion) {
       break;
     case driver::Event::answer: break;
   }
+}
+
+void Engine::on_opened(Completion& completion) {
+  state_ = State::live;
+  trouble_ = {};
+  backoff_.reset();
+  create_ = true;  // a database that was there may be made again
+  const std::string before = std::exchange(epoch_, completion.epoch);
+  const auto members = members_;
+  if (completion.went_back || (!before.empty() && before != epoch_)) {
+    const std::string what =
+        endpoint_.text + (completion.went_back ? " went back in time" : " went back in time, or is another one now") +
+        ", as by a restored backup: its new epoch is " + epoch_;
+    for (Member* member : members) member->on_epoch(what);
+  }
+  holder_->on_live();
+  for (Member* member : members) member->on_live();
 }
 
 void Engine::on_changed(const std::string& queue) {

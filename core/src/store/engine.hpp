@@ -33,6 +33,8 @@ class Member {
   virtual ~Member() = default;
   /// The session is live: open queue, stream and group (again: the database may be another than before).
   virtual void on_live() = 0;
+  /// Comes before on_live(): it is another database now, or the one that it was at an earlier time. Claims and positions of before mean nothing.
+  virtual void on_epoch(const std::string& what) = 0;
   /// The session is gone, or could not be made; `retry` is when the next attempt comes, nullopt: never.
   virtual void on_lost(const Status& why, std::optional<driver::Ms> retry) = 0;
   /// Claims of a holder that died were taken over.
@@ -109,6 +111,7 @@ class Engine {
 
  private:
   void on_event(driver::Completion& completion);
+  void on_opened(driver::Completion& completion);
   void on_news(const driver::Completion& completion);
   void tell_feeds(const std::string& prefix);
   void on_lost(const Status& why);
@@ -120,6 +123,7 @@ class Engine {
   Backoff backoff_;
   Reactor reactor_;
   State state_ = State::connecting;
+  std::string epoch_;  ///< of the newest session; empty before the first
   Status trouble_;
   Timers::Token retry_ = 0;
   std::vector<Member*> members_;

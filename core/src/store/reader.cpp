@@ -48,11 +48,16 @@ void Reader::open(Id queue, Opened opened) {
                    if (!answer.status.ok()) return opened(answer.status);
                    stream_ = answer.id;
                    if (placed_) {
-                     // Another database under the same name may be shorter: what it gets from now on is new.
-                     if (stats_.delivered + stats_.filtered > 0) next_ = std::min(next_, answer.head + 1);
+                     // What was appended since the store went back is new, however much that is by now; so is all of another store.
+                     if (std::exchange(other_epoch_, false)) {
+                       next_ = std::min(next_, answer.fork.value_or(answer.head) + 1);
+                       newest_seen_ = answer.head;
+                     }
+                     (void)went_back(answer);
                      on_changed();
                      return opened(answer.status);
                    }
+                   other_epoch_ = false;
                    locate(std::move(opened));
                  });
 }
@@ -68,10 +73,23 @@ void Reader::locate(Opened opened) {
 void Reader::on_located(const Completion& answer) {
   placed_ = true;
   next_ = answer.first;
+  newest_seen_ = answer.head;
   on_changed();
 }
 
 void Reader::on_lost() { stream_ = 0; }
+
+/// What was fetched and not handed over may be no more: it is read again, if it is there.
+void Reader::on_epoch() {
+  other_epoch_ = true;
+  newest_ = 0;
+  if (const Fetched* first = current()) next_ = first->batch->messages()[first->next].seq;
+  while (Fetched* batch = current()) {
+    batch->next = batch->batch->messages().size();
+    if (batch->lent == 0) forget(*batch);
+  }
+  unsent_ = 0;
+}
 
 void Reader::set_filter(const Filter& filter) {
   filter_ = filter;
@@ -122,6 +140,7 @@ void Reader::on_read(u64 changes, Completion& answer) {
     again_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + kAfterTrouble, [this] { again_ = 0; });
     return;
   }
+  if (went_back(answer)) return;
   const Seq first = answer.messages.empty() ? std::max(next_, answer.tail) : answer.messages.front().seq;
   if (first > next_) {
     stats_.trimmed += first - next_;
@@ -137,6 +156,19 @@ void Reader::on_read(u64 changes, Completion& answer) {
     return;
   }
   keep(answer);
+}
+
+/// Second line, for what no store notices: messages are gone that nobody but readers had seen. It goes on with what is new.
+bool Reader::went_back(const Completion& answer) {
+  const Seq before = std::exchange(newest_seen_, answer.head);
+  if (answer.head >= before || next_ <= answer.head + 1) return false;
+  next_ = answer.head + 1;
+  on_changed();
+  events_.on_link_event(VTX_EVENT_EPOCH,
+                        fmt::format("queue '{}' ends at message {} now and ended at {} before: its store went back in "
+                                    "time, as by a restored backup; reading goes on with what is new",
+                                    options_.queue, answer.head, before));
+  return true;
 }
 
 void Reader::keep(Completion& answer) {

@@ -26,6 +26,7 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
 
   void open(driver::Id queue, Opened opened) override;
   void on_lost() override;
+  void on_epoch() override;
   void set_filter(const Filter& filter) override;
   void close() override;
   void abandon(bool) override {}
@@ -59,6 +60,7 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
 
   void locate(Opened opened);
   void on_located(const driver::Completion& answer);
+  bool went_back(const driver::Completion& answer);
   driver::u32 room() const;
   void on_read(driver::u64 changes, driver::Completion& answer);
   void keep(driver::Completion& answer);
@@ -79,8 +81,10 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
   LinkEvents& events_;
   const std::string peer_;  ///< whose mailbox is read; empty: it is none
   driver::Id stream_ = 0;
-  bool placed_ = false;   ///< next_ is known
-  driver::Seq next_ = 1;  ///< what is read next
+  bool placed_ = false;          ///< next_ is known
+  bool other_epoch_ = false;     ///< next_ is a place of another one
+  driver::Seq newest_seen_ = 0;  ///< head of the stream
+  driver::Seq next_ = 1;         ///< what is read next
   Filter filter_;
   std::list<Fetched> batches_;
   std::uint64_t in_hand_ = 0;

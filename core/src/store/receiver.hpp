@@ -29,6 +29,8 @@ class Receiver {
   virtual void open(driver::Id queue, Opened opened) = 0;
   /// The session is gone, and with it the ids.
   virtual void on_lost() = 0;
+  /// Before open(): another database, or this one at an earlier time. What was fetched before is of no use.
+  virtual void on_epoch() = 0;
   /// What the application's socket has subscribed to now. With nothing, nothing is fetched.
   virtual void set_filter(const Filter& filter) = 0;
 

@@ -130,6 +130,8 @@ class Database {
   bool in_transaction() const { return connection_ && sqlite3_get_autocommit(connection_) == 0; }
   std::int64_t last_id() const { return sqlite3_last_insert_rowid(connection_); }
   std::int64_t changes() const { return sqlite3_changes64(connection_); }
+  /// Rows changed by this connection ever: whether a transaction did anything.
+  std::int64_t total_changes() const { return sqlite3_total_changes64(connection_); }
   /// Moves when another connection commits.
   std::int64_t data_version() { return value("PRAGMA data_version").value_or(0); }
   /// Bounds the write-ahead log. With VTX's lock held, outside a transaction; a failure only leaves it longer.

@@ -68,8 +68,12 @@ Id Ledger::find_group(Id queue, const driver::GroupName& group) {
 }
 
 Id Ledger::make_stream(const driver::OpenStream& open) {
-  database_.run("INSERT INTO vtx_stream (queue, kind, peer, priority) VALUES (?, ?, ?, ?)", open.queue, open.kind,
-                open.peer, open.priority);
+  // In a later epoch all that it will have is of that one.
+  database_.run(
+      "INSERT INTO vtx_stream (queue, kind, peer, priority, fork) SELECT ?, ?, ?, ?, CASE WHEN epoch > 1 THEN 0 END "
+      "FROM "
+      "vtx_store",
+      open.queue, open.kind, open.peer, open.priority);
   return static_cast<Id>(database_.last_id());
 }
 
@@ -85,6 +89,8 @@ void Ledger::apply(const driver::OpenStream& open, Completion& out) {
   }
   if (out.id == 0) out.id = make_stream(open);
   out.head = head_of(out.id).last;
+  const auto fork = database_.value("SELECT fork FROM vtx_stream WHERE id = ?", out.id);
+  if (fork) out.fork = static_cast<Seq>(*fork);
 }
 
 void Ledger::apply(const driver::OpenGroup& open, Completion& out) {

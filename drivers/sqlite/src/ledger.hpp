@@ -56,6 +56,9 @@ class Ledger {
   void apply(const driver::Read& read, Completion& out);
   void apply(const driver::Inspect& inspect, Completion& out);
 
+  /// Begins an epoch with this number: all claims end as if their holders had died, all holders end, and the numbers of both go on where none
+  /// was ever given out.
+  void begin_epoch(u64 epoch, u64 mark);
   /// Ends all claims of a holder: what it had not settled goes into retry. Answers how many claims.
   u64 take_over(Id holder);
   /// Who has claims of a group, or the name of the peer whose mailbox it is. Empty also when there is no such group.
@@ -76,8 +79,8 @@ class Ledger {
   const std::set<Id>& joined() const { return joined_; }
   /// The queue has peers that came after this one.
   bool has_joined(Id queue, Id peer);
-  /// The stream has messages behind `head`.
-  bool has_grown(Id stream, Seq head) { return head_of(stream).last > head; }
+  /// The stream ends elsewhere: it has grown, or went back in time.
+  bool has_changed(Id stream, Seq head) { return head_of(stream).last != head; }
 
  private:
   struct StreamInfo {

@@ -175,8 +175,11 @@ Status SqliteStore::finish_open() {
     if (!database_.begin()) return {Code::busy, path_ + " is locked by another program; VTX tries again"};
     if (auto status = check_schema(); !status.ok()) return status;
     migrate();
+    const bool went_back = begin_epoch_if_it_went_back();
+    life_ = read_life();
     database_.run("COMMIT");
-    begin_session();
+    remember_life();
+    begin_session(went_back);
   } catch (const SqliteError& error) {
     database_.rollback();
     return translate(error, path_);
@@ -191,7 +194,7 @@ void SqliteStore::migrate() {
   schema_ = std::max(schema_, static_cast<int>(all.size()));
 }
 
-void SqliteStore::begin_session() {
+void SqliteStore::begin_session(bool went_back) {
   const auto slot = side_->take_slot();
   if (!slot) return;
   slot_ = *slot;
@@ -202,6 +205,8 @@ void SqliteStore::begin_session() {
   state_ = State::live;
   Completion opened;
   opened.event = driver::Event::opened;
+  opened.epoch = life_.name;
+  opened.went_back = went_back;
   done_.push_back(std::move(opened));
 }
 

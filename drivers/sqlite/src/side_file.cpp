@@ -50,6 +50,7 @@ struct SideFile::Header {
   u32 used;
   u32 rotation;
   u64 commits;
+  Memory memory;
 };
 
 struct SideFile::Slot {
@@ -167,6 +168,17 @@ bool SideFile::is_anyone_armed() const {
 void SideFile::count_commit() { shared(header().commits).fetch_add(1); }
 
 u64 SideFile::commits() const { return shared(header().commits).load(); }
+
+/// FNV-1a; 0 is none.
+u64 SideFile::name_of(std::string_view store_id) {
+  u64 hash = 0xcbf29ce484222325;
+  for (const char c : store_id) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash | 1;
+}
+
+SideFile::Memory SideFile::remembered() const { return header().memory; }
+
+void SideFile::remember(const Memory& memory) { header().memory = memory; }
 
 /// Answers the slot's doorbell when it waits for the key; 0 otherwise.
 u64 SideFile::disarm(Slot& slot, Key key) {

@@ -3,7 +3,7 @@
 // The file DB-vtx: what processes tell each other without a commit, which would wake every watcher. Slots of fixed size, mapped by all; a byte lock
 // per slot shows at once that its process has ended. Losing the file is harmless: holders count as dead and their messages come again.
 //
-//   0     "VTXSIDE1"  u32 slots used at most  u32 rotation  u64 commits
+//   0     "VTXSIDE1"  u32 slots used at most  u32 rotation  u64 commits  u64 store, epoch, mark
 //   4096  slot 0, 256 bytes: u64 holder, beats, lease ms, doorbell; u32 armed, keys; u64 key[16]
 //   4352  slot 1, ...
 //
@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vtx/driver/file_lock.hpp"
@@ -66,6 +67,15 @@ class SideFile {
   /// Before each commit of VTX: who sees a change of the database and of this knows that doorbells have been rung.
   void count_commit();
   driver::u64 commits() const;
+  /// How far a database was seen to be: what no backup restores. With VTX's lock.
+  struct Memory {
+    driver::u64 store = 0;
+    driver::u64 epoch = 0;
+    driver::u64 mark = 0;
+  };
+  static driver::u64 name_of(std::string_view store_id);
+  Memory remembered() const;
+  void remember(const Memory& memory);
   /// The doorbell of one who waits for it, now disarmed; 0 none. Each in turn.
   driver::u64 next_listener(Key key);
   /// The doorbells of all who wait for it, now disarmed.

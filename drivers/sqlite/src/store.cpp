@@ -137,6 +137,7 @@ void SqliteStore::run_readers(std::size_t count) {
   try {
     std::vector<Completion> answers;
     read(reads, answers);
+    if (state_ != State::live) return;
     bool vain = false;
     for (std::size_t i = 0; i < count; ++i) {
       const auto key = vain_key(reads[i].operation, answers[i]);
@@ -146,6 +147,7 @@ void SqliteStore::run_readers(std::size_t count) {
     }
     full_fence();  // armed before it reads; its counterpart is in ring()
     if (vain) read(reads, answers);
+    if (state_ != State::live) return;
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
     std::move(answers.begin(), answers.end(), std::back_inserter(done_));
   } catch (const SqliteError& error) {
@@ -159,6 +161,10 @@ void SqliteStore::run_readers(std::size_t count) {
 void SqliteStore::read(std::span<const Pending> reads, std::vector<Completion>& answers) {
   const bool again = !answers.empty();
   database_.run("BEGIN");
+  if (auto status = check_current(); !status.ok()) {
+    database_.rollback();
+    return end_session(std::move(status));
+  }
   ledger_.begin(clock_.wall());
   for (std::size_t i = 0; i < reads.size(); ++i) {
     if (!again)
@@ -177,15 +183,22 @@ bool SqliteStore::begin_transaction(std::span<const Pending> operations) {
     retry_at_ = clock_.now() + kBusyPause;
     return false;
   }
+  auto status = check_place();
+  if (status.ok()) status = check_current();
+  if (status.ok()) return true;
+  database_.rollback();
+  end_session(std::move(status));
+  return false;
+}
+
+/// In a transaction: the database has still the schema and the epoch that this session began with.
+Status SqliteStore::check_current() {
   const auto version = database_.data_version();
-  if (version == schema_seen_) return true;
-  if (auto status = check_schema(); !status.ok()) {
-    database_.rollback();
-    end_session(std::move(status));
-    return false;
-  }
-  schema_seen_ = version;
-  return true;
+  if (version == schema_seen_) return {};
+  auto status = check_schema();
+  if (status.ok()) status = check_epoch();
+  if (status.ok()) schema_seen_ = version;
+  return status;
 }
 
 void SqliteStore::transact() {
@@ -194,6 +207,7 @@ void SqliteStore::transact() {
   try {
     if (!begin_transaction(operations)) return;
     ledger_.begin(clock_.wall());
+    const auto changes_before = database_.total_changes();
     std::vector<Completion> answers;
     answers.reserve(operations.size());
     for (const auto& pending : operations) {
@@ -205,11 +219,15 @@ void SqliteStore::transact() {
       const auto awakened = ledger_.awakened();
       groups.insert(groups.end(), awakened.begin(), awakened.end());
     }
+    const bool changed = database_.total_changes() != changes_before;
+    if (changed) database_.run("UPDATE vtx_store SET mark = ?", life_.mark + 1);
     side_->count_commit();
     ++commits_seen_;
     committing = true;
     database_.run("COMMIT");
     committing = false;
+    if (changed) ++life_.mark;
+    if (changed) remember_life();
     take_done(operations.size());
     new_holders_.clear();
     std::move(answers.begin(), answers.end(), std::back_inserter(done_));
@@ -309,7 +327,7 @@ void SqliteStore::stop() {
   if (state_ == State::closed) return;
   // Rows of our holders: when the lock is free at once. Else their freed slots say it, and others remove the rows.
   try {
-    if (state_ == State::live && lock_->try_lock() && database_.begin()) {
+    if (state_ == State::live && lock_->try_lock() && database_.begin() && check_current().ok()) {
       ledger_.begin(clock_.wall());
       for (const auto& [holder, slot] : holders_)
         if (!database_.value("SELECT 1 FROM vtx_claim WHERE holder = ?", holder)) ledger_.end_holder(holder);
@@ -350,7 +368,7 @@ void SqliteStore::close() {
   ledger_.reset();
   retry_at_.reset();
   waits_for_lock_ = false;
-  schema_seen_ = change_seen_ = checked_version_ = -1;
+  schema_seen_ = epoch_seen_ = change_seen_ = checked_version_ = -1;
   commits_seen_ = 0;
   state_ = State::closed;
 }

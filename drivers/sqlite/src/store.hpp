@@ -48,8 +48,21 @@ class SqliteStore final : public driver::Store {
   Status check_schema();
   Status finish_open();
   void migrate();
-  void begin_session();
+  void begin_session(bool went_back);
+  // epoch.cpp
+  /// Which database this is, and how far.
+  struct Life {
+    std::string id;    ///< empty: none is known
+    std::string name;  ///< of this epoch of it
+    u64 epoch = 0;
+    u64 mark = 0;
+  };
+  Life read_life();
+  Status check_epoch();
+  bool begin_epoch_if_it_went_back();
+  void remember_life();
   // store.cpp
+  Status check_current();
   void run_queue();
   std::size_t take_reads_ahead();
   void run_readers(std::size_t count);
@@ -67,6 +80,7 @@ class SqliteStore final : public driver::Store {
   // waiting.cpp
   void notice_events();
   void look_for_commits(driver::Steady now);
+  Status check_place();
   void look(driver::Steady now, bool safety);
   void listen(int fd, bool on);
   void listen_to_watch();
@@ -95,6 +109,7 @@ class SqliteStore final : public driver::Store {
   int epoll_;
   State state_ = State::closed;
   std::string path_;  // as SQLite resolved it
+  Life life_;         // of the newest session
   Database database_;
   Ledger ledger_{database_};
   std::unique_ptr<SideFile> side_;
@@ -102,7 +117,8 @@ class SqliteStore final : public driver::Store {
   std::unique_ptr<Doorbell> bell_;
   Watch watch_;
   driver::u32 slot_ = 0;
-  std::int64_t schema_seen_ = -1;      // data_version when the schema was last checked
+  std::int64_t schema_seen_ = -1;      // data_version when schema and epoch were last checked
+  std::int64_t epoch_seen_ = -1;       // and the epoch
   std::int64_t change_seen_ = -1;      // data_version when foreign commits were last looked for
   std::int64_t checked_version_ = -1;  // and when it was known that all still have to wait
   u64 commits_seen_ = 0;

@@ -39,10 +39,25 @@ void SqliteStore::look_for_commits(driver::Steady now) {
   if (state_ == State::live) listen_to_watch();
 }
 
-void SqliteStore::look(driver::Steady now, bool safety) {
+/// The file is still the one behind the path: what is committed to one that was replaced would be lost.
+Status SqliteStore::check_place() {
   struct stat file {};
-  if (safety && (!side_->file().is_current() || stat(path_.c_str(), &file) != 0 || file.st_ino != inode_))
-    return end_session({Code::lost, path_ + " or its -vtx file was replaced; VTX opens it again"});
+  if (stat(path_.c_str(), &file) == 0 && file.st_ino == inode_) return {};
+  return {Code::lost, path_ + " was replaced; VTX opens it again"};
+}
+
+void SqliteStore::look(driver::Steady now, bool safety) {
+  if (safety && !side_->file().is_current())
+    return end_session({Code::lost, path_ + "-vtx was replaced; VTX opens it again"});
+  if (safety)
+    if (auto status = check_place(); !status.ok()) return end_session(std::move(status));
+  try {
+    // Who only waits, or not even that, hears of a new epoch too.
+    if (safety && database_.data_version() != epoch_seen_)
+      if (auto status = check_epoch(); !status.ok()) return end_session(std::move(status));
+  } catch (const SqliteError&) {
+    return;  // busy, or worse; the next look or the next transaction will tell
+  }
   if (waiting_.empty()) return;
   // Somebody took us off the list and did not live to ring.
   if (safety && !side_->is_armed(slot_)) return tell_changed();
@@ -57,6 +72,7 @@ void SqliteStore::look(driver::Steady now, bool safety) {
     // behind one of theirs is found by the slow look.
     if (rung && !safety) return watch_.mute(now);
     checked_version_ = version;
+    if (auto status = check_epoch(); !status.ok()) return end_session(std::move(status));
     tell_who_is_over(safety);
   } catch (const SqliteError&) {
     // Busy, or worse; the next look or the next transaction will tell.
@@ -88,7 +104,7 @@ void SqliteStore::tell_who_is_over(bool safety) {
 
 /// Whether somebody who waits need not wait any longer.
 bool SqliteStore::is_over(Key key, Seq head, bool safety) {
-  if (is_of_stream(key)) return ledger_.has_grown(id_of(key), head);
+  if (is_of_stream(key)) return ledger_.has_changed(id_of(key), head);
   if (is_of_peers(key)) return ledger_.has_joined(id_of(key), head);
   // A delayed retry rings nobody, and who made it may be gone when it is due: who waits must learn the time, by a vain
   // claim. That one changes nothing, so it is not found again.

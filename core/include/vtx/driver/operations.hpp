@@ -113,7 +113,7 @@ struct OpenQueue {
   std::vector<std::string> excludes{};
 };
 
-/// Finds or creates a stream. Answers id, head; not_found.
+/// Finds or creates a stream. Answers id, head, fork; not_found.
 struct OpenStream {
   Id queue = 0;
   std::string kind;  ///< main up down mailbox
@@ -307,11 +307,13 @@ struct Completion {
   u64 ticket = 0;
   Status status;
   Id id = 0;
-  Seq head = 0;                ///< newest sequence of the stream concerned
-  Seq tail = 0;                ///< oldest retained; head + 1 when there is none
-  Seq first = 0;               ///< Locate: the position; at most head + 1 unless a later one was asked for
-  u64 count = 0;               ///< TakeOver, Steer, Tend: how many; Commit: messages for which there was no mailbox
-  bool more = false;           ///< ClaimNext: more is claimable now; Tend: work is left; ListPeers: there are more
+  Seq head = 0;       ///< newest sequence of the stream concerned
+  Seq tail = 0;       ///< oldest retained; head + 1 when there is none
+  Seq first = 0;      ///< Locate: the position; at most head + 1 unless a later one was asked for
+  u64 count = 0;      ///< TakeOver, Steer, Tend: how many; Commit: messages for which there was no mailbox
+  bool more = false;  ///< ClaimNext: more is claimable now; Tend: work is left; ListPeers: there are more
+  std::optional<Seq>
+      fork;  ///< OpenStream: the newest one that was there when the store last went back in time; none: it never did
   bool retry_waiting = false;  ///< ClaimNext: a redelivered message waits; empty your hands, then claim alone
   std::optional<Ms> due_in;    ///< ClaimNext: something becomes claimable after so long
   std::optional<Claim> claim;  ///< ClaimNext
@@ -330,6 +332,9 @@ struct Completion {
   std::vector<Id> joined;           ///< and for who waits for peers of these queues; all three empty: for anybody
   std::vector<QueueStats> queues;   ///< Inspect
   std::vector<Finding> findings;    ///< Check
+  /// Event::opened: which life of which store this is, only to be compared. Another one than before: it was exchanged, or went back in time.
+  std::string epoch;
+  bool went_back = false;  ///< Event::opened: that it went back in time was found out just now
 };
 
 }  // namespace vtx::driver

@@ -19,6 +19,13 @@ namespace vtx::driver {
 /// Durability: a Commit with `sync` is on disk before its completion says ok. Everything else survives the death
 /// of this process, not of the machine, and rides on the next sync.
 ///
+/// Epochs: a store may go back in time, when a backup of it is restored under programs at work or at rest. A driver finds that out by what it
+/// remembers outside the database (a mark that every transaction moves), before it does anything else, and begins a new epoch in one transaction: all
+/// claims end as if their holders had died, all holders end, and no number of a claim or holder that was ever given out is given out again.
+/// A session belongs to one epoch: its operations are answered lost as soon as another one has begun, then comes `lost`, and the next
+/// `opened` tells the new epoch. So nothing that was said in one is taken for something of another. A producer's counter stays as the
+/// store has it: what is repeated is recognised if the restored store has it, and stored if it has not.
+///
 /// Answers come out of poll() in the order of submission for each stream and each group; others may overtake.
 class Store {
  public:
