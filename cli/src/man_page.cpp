@@ -81,7 +81,7 @@ std::string synopsis_of(const CommandHelp& command) {
     out += " " + (option.required ? name : "[" + name + "]");
   }
   for (const OptionHelp& option : command.options) {
-    if (option.positional) continue;
+    if (option.positional || option.names.back() == "--help") continue;
     std::string name = bold(option.names.back()) + (option.value.empty() ? "" : " " + value_of(option));
     out += " " + (option.required ? name : "[" + name + "]") + (option.repeated ? " ..." : "");
   }

@@ -78,6 +78,21 @@ TEST_P(LinkContract, ADealerWithANameGetsItsAnswersWhenItIsBack) {
   EXPECT_EQ(asker->receive_frames(), (Frames{"", "answer"}));
 }
 
+TEST_P(LinkContract, WhatComesByTheMailboxConfirmsWhatCameBefore) {
+  Socket router(world(), ZMQ_ROUTER);
+  router.connect(at());
+  const auto worker = dealer(world(), "worker");
+  worker->bind(at("ack=next"));
+  Socket sender(world(), ZMQ_DEALER);
+  sender.connect(at());
+  sender.send("from the stream");
+  EXPECT_EQ(worker->receive(), "from the stream");
+  EXPECT_TRUE(wait_until([&] { return router.look() >= 0 && group("up/default").claimed == 1; }));
+  router.send(Frames{"worker", "from the mailbox"});
+  EXPECT_EQ(worker->receive(), "from the mailbox");
+  EXPECT_TRUE(drained("up/default"));
+}
+
 TEST_P(LinkContract, OneNameOneDealer) {
   const auto first = dealer(world(), "same");
   first->connect(at());

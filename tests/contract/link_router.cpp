@@ -129,6 +129,39 @@ TEST_P(LinkContract, AnOldAnswerOfARouterIsNotTakenForTheNewOne) {
   EXPECT_EQ(req->receive(), "new answer");
 }
 
+TEST_P(LinkContract, ARelaxedRequestIsAnsweredByItsOwnReply) {
+  Socket router(world(), ZMQ_ROUTER);
+  router.bind(at());
+  Socket req(world(), ZMQ_REQ);
+  req.set(ZMQ_REQ_RELAXED, 1).set(ZMQ_REQ_CORRELATE, 1).connect(at());
+  req.send("first");
+  const auto first = router.receive_frames();  // identity, request id, delimiter, request
+  ASSERT_TRUE(first);
+  req.send("second");
+  const auto second = router.receive_frames();
+  ASSERT_TRUE(second);
+  router.send(Frames{first->front(), (*first)[1], "", "answer to the first"});
+  router.flush();
+  EXPECT_TRUE(req.receives_nothing());
+  router.send(Frames{second->front(), (*second)[1], "", "answer to the second"});
+  EXPECT_EQ(req.receive(), "answer to the second");
+}
+
+TEST_P(LinkContract, ARouterMayLeaveAQueueAndComeBack) {
+  const auto ann = peer(world(), ZMQ_DEALER, "ann", at());
+  Socket router(world(), ZMQ_ROUTER);
+  router.set(ZMQ_ROUTER_MANDATORY, 1);
+  for (int i = 0; i < 3; ++i) {
+    router.bind(at());
+    EXPECT_EQ(route(router, {"ann", "hello"}), 0) << i;
+    EXPECT_EQ(ann->receive(), "hello");
+    ann->send("back");
+    EXPECT_EQ(router.receive_frames(), (Frames{"ann", "back"}));
+    EXPECT_EQ(vtx_unbind(world().vtx(), router.get(), at().c_str()), 0);
+    EXPECT_EQ(route(router, {"ann", "nobody"}), EHOSTUNREACH) << i;
+  }
+}
+
 TEST_P(LinkContract, TheProbeOfARouterIsNoMessage) {
   const auto ann = peer(world(), ZMQ_DEALER, "ann", at());
   Socket router(world(), ZMQ_ROUTER);

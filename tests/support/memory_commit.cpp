@@ -131,7 +131,8 @@ bool MemoryDatabase::settle(const Settle& settle) {
       claim.done[i / 64] |= u64{1} << i % 64;
       const auto odd = odds.find(i);
       settle_one(before, claim.lease.first + i, odd == odds.end() ? nullptr : odd->second);
-      if (odd != odds.end() && odd->second->verdict == Verdict::unseen) unseen.push_back(claim.lease.first + i);
+      if (odd != odds.end() && odd->second->verdict == Verdict::unseen && odd->second->delay == Ms::zero())
+        unseen.push_back(claim.lease.first + i);
     }
     closed = closed && claim.is_done(i);
   }
@@ -170,7 +171,9 @@ void MemoryDatabase::settle_one(const ClaimRow& claim, Seq seq, const Odd* odd) 
       return;
     case Verdict::nacked:
       return retry(claim.lease.group, {0, claim.lease.stream, seq, seq, delivery, now() + odd->delay, odd->reason});
-    case Verdict::unseen: return;  // give_back()
+    case Verdict::unseen:
+      if (odd->delay == Ms::zero()) return;  // give_back()
+      return retry(claim.lease.group, {0, claim.lease.stream, seq, seq, delivery - 1, now() + odd->delay, odd->reason});
   }
 }
 

@@ -35,6 +35,7 @@ class Counterpart final : public Pipe {
   Status join(void* application_socket) override;
   bool arrived() const override { return arrived_; }
   void arrive() override;
+  bool outlives_disconnect() const override { return kind_.late; }
   std::vector<std::string> addresses() const override;
   std::vector<int> fds() const override;
   Io send(zmq_msg_t* frame, bool more) override;

@@ -31,6 +31,9 @@ class Pipe {
   virtual bool arrived() const { return true; }
   virtual void arrive() {}
 
+  /// The application's socket was bound to it, so that disconnecting only keeps new pipes out; those that are there end with the driver's side.
+  virtual bool outlives_disconnect() const { return false; }
+
   /// The inproc addresses that the application's socket was joined to, to be disconnected from; the newest is the first.
   virtual std::vector<std::string> addresses() const = 0;
   /// Descriptors to wait on.

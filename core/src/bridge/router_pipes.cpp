@@ -52,13 +52,12 @@ Status RouterPipes::add(const std::string& identity) {
   const int sending = 1;  // inproc adds both sides' marks: with 1 here the application's own mark decides
   const int receiving = blocks_ ? 1 : 0;
   const int linger = 0;
-  int fd = -1;
-  std::size_t size = sizeof fd;
+  std::size_t size = sizeof peer->fd;
   if (peer->socket == nullptr || zmq_setsockopt(peer->socket, ZMQ_ROUTING_ID, identity.data(), identity.size()) != 0 ||
       zmq_setsockopt(peer->socket, ZMQ_SNDHWM, &sending, sizeof sending) != 0 ||
       zmq_setsockopt(peer->socket, ZMQ_RCVHWM, &receiving, sizeof receiving) != 0 ||
       zmq_setsockopt(peer->socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
-      zmq_getsockopt(peer->socket, ZMQ_FD, &fd, &size) != 0 || zmq_connect(peer->socket, address_.c_str()) != 0) {
+      zmq_getsockopt(peer->socket, ZMQ_FD, &peer->fd, &size) != 0 || zmq_connect(peer->socket, address_.c_str()) != 0) {
     const int error = errno;
     if (error == ETERM) {
       terminated_ = true;
@@ -69,7 +68,7 @@ Status RouterPipes::add(const std::string& identity) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.ptr = peer.get();
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, peer->fd, &event) != 0)
     return Status(Code::no_space, std::string("no pipe for a peer: ") + zmq_strerror(errno), errno);
   has_news(*peer);
   peers_[identity] = std::move(peer);
@@ -83,7 +82,9 @@ void RouterPipes::remove(const std::string& identity) {
   has_news(*found->second);
 }
 
+/// The descriptor lives until the reaper has closed the socket, and rings meanwhile.
 void RouterPipes::close(Peer& peer) {
+  (void)epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, peer.fd, nullptr);
   if (aim_ == &peer) aim_ = nullptr;
   peers_.erase(std::string(peer.identity));
 }
@@ -108,7 +109,9 @@ void RouterPipes::has_news(Peer& peer) {
 int RouterPipes::events_of(const Peer& peer) {
   int events = 0;
   std::size_t size = sizeof events;
-  return zmq_getsockopt(peer.socket, ZMQ_EVENTS, &events, &size) == 0 ? events : 0;
+  if (zmq_getsockopt(peer.socket, ZMQ_EVENTS, &events, &size) == 0) return events;
+  if (errno == ETERM) terminated_ = true;
+  return 0;
 }
 
 Pipe::Io RouterPipes::failed() {
@@ -126,6 +129,7 @@ Pipe::Io RouterPipes::send(zmq_msg_t* frame, bool more) {
 }
 
 Pipe::Io RouterPipes::receive(zmq_msg_t* frame, bool* more) {
+  if (ready_.empty()) look_for_news();
   while (!ready_.empty()) {
     Peer& peer = *ready_.front();
     if (zmq_msg_recv(frame, peer.socket, ZMQ_DONTWAIT) < 0) {
@@ -154,17 +158,21 @@ bool RouterPipes::is_probe(Peer& peer, const zmq_msg_t* frame, bool more) {
 
 void RouterPipes::refresh() {
   sentinel_->refresh();
+  look_for_news();
+  writable_ = aim_ == nullptr || (events_of(*aim_) & ZMQ_POLLOUT) != 0;
+}
+
+void RouterPipes::look_for_news() {
   std::array<epoll_event, 256> events{};
-  for (;;) {
+  while (!terminated()) {  // after which asking silences nothing
     const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
     for (int i = 0; i < count; ++i) {
       Peer& peer = *static_cast<Peer*>(events[static_cast<std::size_t>(i)].data.ptr);
       (void)events_of(peer);  // asking processes the commands, which silences the descriptor
       has_news(peer);
     }
-    if (count < static_cast<int>(events.size())) break;
+    if (count < static_cast<int>(events.size())) return;
   }
-  writable_ = aim_ == nullptr || (events_of(*aim_) & ZMQ_POLLOUT) != 0;
 }
 
 }  // namespace vtx

@@ -44,11 +44,13 @@ class RouterPipes final : public Pipe {
   bool readable() const override { return !ready_.empty(); }
   bool has_sentinel() const override { return true; }
   bool gone() const override { return !sentinel_->writable(); }
+  bool outlives_disconnect() const override { return true; }
 
  private:
   struct Peer {
     std::string identity;
     void* socket = nullptr;
+    int fd = -1;
     bool queued = false;   ///< among the ready
     bool fresh = true;     ///< nothing came from it yet
     bool leaving = false;  ///< to be closed when there is nothing left to receive
@@ -57,7 +59,8 @@ class RouterPipes final : public Pipe {
 
   RouterPipes(void* zmq_context, bool blocks, std::string address, std::unique_ptr<Counterpart> sentinel);
   void has_news(Peer& peer);
-  static int events_of(const Peer& peer);
+  int events_of(const Peer& peer);
+  void look_for_news();
   void close(Peer& peer);
   bool is_probe(Peer& peer, const zmq_msg_t* frame, bool more);
   Io failed();

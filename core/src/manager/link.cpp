@@ -237,7 +237,7 @@ bool Link::pump() {
   bool moved = false;
   if (gate_ && gate_->probed.exchange(false)) on_probed();
   if (pipe_ && has_arrived()) {
-    if (peers_) moved |= peers_->work();
+    if (peers_ && !closing() && !pipe_gone_) moved |= peers_->work();
     if (receiver_) moved |= deliver();
     if (producer_) moved |= take();
     const bool was_full = pipe_full_;
@@ -363,6 +363,7 @@ void Link::on_probed() {
 
 void Link::on_disconnected() {
   if (!pipe_ || !pipe_->arrived()) return;
+  if (pipe_->outlives_disconnect()) detached_ = true;
   look();
   look_ = true;
 }

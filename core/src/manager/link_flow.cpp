@@ -39,7 +39,7 @@ bool Link::send_next() {
   if (slot == nullptr) {
     slot = receiver_->front();
     if (slot == nullptr) return false;
-    if (!aim(*slot)) return true;
+    if (!aim(*slot)) return pending_ == nullptr && !pipe_->terminated();
     receiver_->pop();
     split(*slot);
     slot->batch->lend(slot->index, static_cast<std::uint32_t>(parts_.size() - first_lent_));
@@ -57,7 +57,8 @@ bool Link::send_next() {
 /// Where the message goes, where there is more than one peer. False: nowhere, for now.
 bool Link::aim(const Slot& slot) {
   if (!peers_ || peers_->aim(slot.batch->messages()[slot.index]).ok()) return true;
-  if (pending_ == nullptr) receiver_->put_off(kNoPipe, "there was no socket or descriptor left for its sender");
+  if (pending_ == nullptr && !pipe_->terminated())
+    receiver_->put_off(kNoPipe, "there was no socket or descriptor left for its sender");
   return false;
 }
 

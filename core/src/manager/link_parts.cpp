@@ -103,7 +103,7 @@ class Maker {
     if (asker_) return consumer(mailbox_group(request_, asker_));
     lane_ = consumer(lane_group(request_));
     if (pattern().mailbox == Mailbox::none) return lane_;
-    return std::make_shared<FairReceiver>(std::vector{lane_, consumer(mailbox_group(request_, asker_))});
+    return std::make_shared<FairReceiver>(lane_, consumer(mailbox_group(request_, asker_)));
   }
 
   std::shared_ptr<Producer> producer() {

@@ -8,6 +8,7 @@
 
 #include "codec/properties.hpp"
 #include "pattern/request.hpp"
+#include "vtx/driver/names.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {
@@ -81,6 +82,7 @@ Status LinkPeers::aim(const Message& message) {
   aimed_tag_ = property_of(message.properties, kRequestId);
   aimed_ = routes_->of_message(peer, aimed_tag_).identity;
   remove(routes_->take_outlived());
+  if (is_anonymous(peer) && !pipes_->has(aimed_)) list_->heard_of(peer);
   if (Status status = add(aimed_, peer); !status.ok()) return status;
   pipes_->aim(aimed_);
   return {};

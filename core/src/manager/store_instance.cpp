@@ -9,6 +9,7 @@
 #include <random>
 
 #include "bridge/counterpart.hpp"
+#include "bridge/reaper.hpp"
 #include "bridge/router_pipes.hpp"
 #include "pattern/lanes.hpp"
 #include "store/tender.hpp"
@@ -178,21 +179,21 @@ void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_st
   struct State {
     std::vector<std::string> addresses;
     bool consumes = false;
-    bool many_pipes = false;
+    bool outlives = false;  ///< the disconnecting
   };
   const auto state = std::make_shared<Call<State>>();
   post([this, id, linger_ms, socket_stays, state] {
     const auto target = link(id);
     if (!target) return state->answer({});
     const Pattern& pattern = *target->request().pattern;
-    const bool many_pipes = pattern.envelope == Envelope::identity;
+    const bool outlives = target->outlives_disconnect();
     target->begin_close(linger_ms);
-    // Only by closing a socket is what is unread in the pipes that we made told from what is in hand.
-    if (many_pipes && !socket_stays) target->await_close();
-    state->answer({target->addresses(), pattern.in != In::none, many_pipes});
+    // Only by closing the socket is what is unread in pipes that we made told from what is in hand.
+    if (outlives && !socket_stays) target->await_close();
+    state->answer({target->addresses(), pattern.in != In::none, outlives});
   });
-  const auto [addresses, consumes, many_pipes] = state->wait(kDriverWithin).value_or(State());
-  if (addresses.empty() || (!socket_stays && (!consumes || many_pipes))) return;
+  const auto [addresses, consumes, outlives] = state->wait(kDriverWithin).value_or(State());
+  if (addresses.empty() || (!socket_stays && (!consumes || outlives))) return;
   for (const std::string& address : addresses) (void)zmq_disconnect(socket, address.c_str());
   if (!consumes) {
     post([this, id] {
@@ -206,13 +207,21 @@ void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_st
   // The socket learns that the pipe is gone, and lets go, in this thread, of what was unread.
   process_commands(socket);
   const auto given_back = std::make_shared<Call<bool>>();
-  post([this, id, given_back, told = !many_pipes] {
+  post([this, id, given_back, told = !outlives, until_done = outlives] {
     const auto target = link(id);
     if (!target) return given_back->answer(true);
     target->give_back(told);
-    leaving_.emplace_back(target, given_back);
+    leaving_.push_back({target, given_back, until_done});
   });
   (void)given_back->wait(kAnswerWithin);
+  if (outlives) end_pipes(socket);
+}
+
+/// The pipes that we made have been closed: when the reaper has told the socket so, it may let go of them, and their identities are free.
+void StoreInstance::end_pipes(void* socket) {
+  const auto told = std::make_shared<Call<bool>>();
+  if (probe_reaper(context_, [told] { told->answer(true); })) (void)told->wait(kAnswerWithin);
+  process_commands(socket);
 }
 
 Status StoreInstance::flush(LinkId id, Ms timeout) {
@@ -446,8 +455,8 @@ void StoreInstance::end_links() {
   }
   // Last, so that no link outlives its engine here.
   std::erase_if(leaving_, [](const auto& entry) {
-    const bool over = entry.first->done() || entry.first->given_back();
-    if (over) entry.second->answer(true);
+    const bool over = entry.link->done() || (!entry.until_done && entry.link->given_back());
+    if (over) entry.call->answer(true);
     return over;
   });
 }

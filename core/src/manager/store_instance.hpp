@@ -44,6 +44,13 @@ class StoreInstance final : public Instance {
  private:
   struct Question;
 
+  /// A link whose close() waits, until it has given back what it had, or has ended.
+  struct Leaving {
+    std::shared_ptr<Link> link;
+    std::shared_ptr<Call<bool>> call;
+    bool until_done = false;
+  };
+
   void post(std::function<void()> action);
   void run();
   bool turn();
@@ -59,6 +66,7 @@ class StoreInstance final : public Instance {
   void start_link(LinkId id, LinkRequest request, const std::shared_ptr<Call<Status>>& call);
   std::shared_ptr<Link> link(LinkId id) const;
   void watch(int fd, std::uint64_t key);
+  void end_pipes(void* socket);
   /// Runs `action` in the driver thread and waits for it.
   void in_driver(std::function<void()> action);
 
@@ -79,7 +87,7 @@ class StoreInstance final : public Instance {
   std::map<LinkId, std::shared_ptr<Link>> links_;
   std::map<std::string, std::unique_ptr<Engine>> engines_;  ///< by address
   std::vector<std::shared_ptr<Question>> questions_;
-  std::vector<std::pair<std::shared_ptr<Link>, std::shared_ptr<Call<bool>>>> leaving_;  ///< whose close() waits
+  std::vector<Leaving> leaving_;
   bool ending_ = false;
   bool ended_ = false;
 

@@ -2,8 +2,8 @@
 //
 // By which identity a ROUTER knows a peer, and which of its requests an answer is to. A REQ takes only the reply to what it asked last, and
 // the application's reply names the peer alone: so each identity stands for the newest request that was handed over with it. Where a REQ
-// has been restarted while its earlier life's request is still being worked on, its new life gets an identity of its own, or the old answer
-// would be taken for the new one.
+// asks again while its earlier request is still being worked on, because it was restarted, or by ZMQ_REQ_RELAXED, the new one comes under an
+// identity of its own, or the old answer would be taken for the new one.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ class Routes {
     std::string peer;              ///< see pattern/peer.hpp
     std::string tag;               ///< Request-Id of the newest request; empty: it was none
     std::uint32_t unanswered = 0;  ///< requests handed over, without their replies
-    std::string later;             ///< the identity of the peer's newest life, where that has one
+    std::string later;             ///< the identity of the peer's newest request, where that has one
   };
 
   /// The peer's own route, made when it is new.
@@ -37,13 +37,15 @@ class Routes {
   static void on_answered(Route& route);
   /// The peer has gone. The identities that it had.
   std::vector<std::string> forget(const std::string& peer);
-  /// Identities of lives that have been followed by another, forgotten now.
+  /// Identities of requests that have been followed by another, forgotten now.
   std::vector<std::string> take_outlived() { return std::exchange(outlived_, {}); }
 
  private:
   Route& make(const std::string& identity, const std::string& peer);
 
-  std::unordered_map<std::string, Route> routes_;  ///< by identity
+  std::unordered_map<std::string, Route> routes_;            ///< by identity
+  std::unordered_map<std::string, std::string> identities_;  ///< of peers, their own
+  std::uint64_t anonymous_ = 0;
   std::vector<std::string> outlived_;
 };
 

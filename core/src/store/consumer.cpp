@@ -338,9 +338,12 @@ void Consumer::put_off(Ms delay, const std::string& why) {
   Leased& held = claims_.find(queue_.front())->second;
   --unsent_;
   const u32 at = offset(held, held.next++);
-  if (is_done(held, at)) return;
-  ++stats_.nacked;
-  nack(held, at, delay, why);
+  if (is_done(held, at)) {  // ack=none: settled before hand-over
+    ++stats_.dropped;
+    return;
+  }
+  ++stats_.returned;
+  mark(held, at, Verdict::unseen, delay, why);
 }
 
 void Consumer::watch_for_stall() {
@@ -402,7 +405,8 @@ void Consumer::decide(Leased& held, Slot& slot) {
       if (options_.ack == Ack::next && closing_) {
         give_back_unconfirmed(slot);
       } else if (options_.ack == Ack::next) {
-        confirm(std::exchange(unconfirmed_, &slot));
+        confirm_before();
+        unconfirmed_ = &slot;
         rest();
       } else {
         mark(held, at);
@@ -410,11 +414,11 @@ void Consumer::decide(Leased& held, Slot& slot) {
       break;
       // Who decides about a message has gone on from the one before, as if it had let go of this one (ack=next).
     case Outcome::acked:
-      confirm(std::exchange(unconfirmed_, nullptr));
+      confirm_before();
       mark(held, at);
       break;
     case Outcome::nacked:
-      confirm(std::exchange(unconfirmed_, nullptr));
+      confirm_before();
       ++stats_.nacked;
       nack(held, at, slot.delay(), "nacked");
       break;
@@ -437,6 +441,12 @@ void Consumer::confirm(Slot* slot) {
   Leased& held = leased(slot->batch);
   if (std::exchange(held.resting, false)) feed_->on_rest_ended(held.claim.delivery > 1);
   mark(held, offset(held, slot->index));
+}
+
+/// The application has gone on from what it let go of last.
+void Consumer::confirm_before() {
+  confirm(std::exchange(unconfirmed_, nullptr));
+  if (sibling_ != nullptr) sibling_->confirm(std::exchange(sibling_->unconfirmed_, nullptr));
 }
 
 void Consumer::give_back_unconfirmed(Slot& slot) {

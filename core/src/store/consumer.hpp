@@ -55,6 +55,9 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   /// Its claims wait in the store for a take-over.
   void drop() override;
 
+  /// Another of the same link: a message that the application goes on to confirms what it let go of before, whoever leased it (ack=next).
+  void set_sibling(Consumer* sibling) { sibling_ = sibling; }
+
   // For the Feed.
   driver::Id group() const { return group_; }
   driver::u32 room() const;  ///< messages to claim now
@@ -140,6 +143,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   void on_settled(const std::vector<Sent>& sent, driver::Completion& answer);
   void tell_trouble(const Status& status, const char* recovered);
   void confirm(Slot* slot);
+  void confirm_before();
   void give_back_unconfirmed(Slot& slot);
   void rest();
   void watch_for_stall();
@@ -185,6 +189,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   bool settling_ = false;
   bool troubled_ = false;
   Timers::Token settle_again_ = 0;
+  Consumer* sibling_ = nullptr;
   Slot* unconfirmed_ = nullptr;  ///< ack=next: let go, waiting for the next one to be
   std::deque<Deadline> deadlines_;
   Timers::Token hold_timer_ = 0;

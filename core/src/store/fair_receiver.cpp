@@ -8,6 +8,12 @@ namespace vtx {
 
 using namespace driver;
 
+FairReceiver::FairReceiver(std::shared_ptr<Consumer> one, std::shared_ptr<Consumer> other)
+    : consumers_{std::move(one), std::move(other)} {
+  consumers_[0]->set_sibling(consumers_[1].get());
+  consumers_[1]->set_sibling(consumers_[0].get());
+}
+
 void FairReceiver::open(Id queue, Opened opened) {
   struct Opening {
     std::size_t left;
@@ -25,6 +31,10 @@ void FairReceiver::open(Id queue, Opened opened) {
 
 void FairReceiver::on_lost() {
   for (const auto& consumer : consumers_) consumer->on_lost();
+}
+
+void FairReceiver::on_epoch() {
+  for (const auto& consumer : consumers_) consumer->on_epoch();
 }
 
 void FairReceiver::set_filter(const Filter& filter) {

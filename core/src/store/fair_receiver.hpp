@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// Receives from several groups in turn: a DEALER's or ROUTER's link, from the stream of its side and from its own mailbox.
+// Receives from two groups in turn: a DEALER's or ROUTER's link, from the stream of its side and from its own mailbox.
 #pragma once
 
+#include <array>
 #include <memory>
-#include <vector>
+#include <string>
 
 #include "store/consumer.hpp"
 
@@ -13,10 +14,11 @@ namespace vtx {
 /// Each message belongs to the consumer that leased it; this only chooses whose is next.
 class FairReceiver final : public Receiver {
  public:
-  explicit FairReceiver(std::vector<std::shared_ptr<Consumer>> consumers) : consumers_(std::move(consumers)) {}
+  FairReceiver(std::shared_ptr<Consumer> one, std::shared_ptr<Consumer> other);
 
   void open(driver::Id queue, Opened opened) override;
   void on_lost() override;
+  void on_epoch() override;
   void set_filter(const Filter& filter) override;
   void close() override;
   void abandon(bool counted) override;
@@ -34,7 +36,7 @@ class FairReceiver final : public Receiver {
  private:
   void decide(Held& held, Slot& slot) override;
 
-  const std::vector<std::shared_ptr<Consumer>> consumers_;
+  const std::array<std::shared_ptr<Consumer>, 2> consumers_;
   std::size_t turn_ = 0;  ///< who is asked first, and, from front() to pop(), whose message it is
 };
 

@@ -28,7 +28,10 @@ void Feed::leave(Consumer* consumer) {
   if (consumers_.empty()) engine_.reactor().timers.cancel(due_);
 }
 
-Id Feed::group() const { return consumers_.empty() ? 0 : consumers_.front()->group(); }
+Id Feed::group() const {
+  const auto open = std::ranges::find_if(consumers_, [](const Consumer* consumer) { return consumer->group() != 0; });
+  return open == consumers_.end() ? 0 : (*open)->group();
+}
 
 void Feed::on_claim_opened(bool redelivered) {
   ++open_;

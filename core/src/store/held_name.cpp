@@ -21,9 +21,14 @@ HeldName::HeldName(Engine& engine, const LinkOptions& options, std::string what,
 void HeldName::take(Id queue, Answer answer) {
   queue_ = queue;
   if (!engine_.names().take(key_, this)) {
-    engine_.names().wait(key_, [weak = weak_from_this()] {
-      if (const auto self = weak.lock(); self && !self->ended_) self->on_free_();
-    });
+    if (!std::exchange(waiting_, true)) {
+      engine_.names().wait(key_, [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->waiting_ = false;
+        if (!self->ended_) self->on_free_();
+      });
+    }
     return answer(busy());
   }
   Holder& holder = engine_.holder();

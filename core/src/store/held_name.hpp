@@ -45,6 +45,7 @@ class HeldName : public std::enable_shared_from_this<HeldName> {
   driver::Id queue_ = 0;
   driver::Id holder_ = 0;  ///< that has it in the store; 0 none
   bool joined_ = false;
+  bool waiting_ = false;  ///< for another link of this engine
   bool ended_ = false;
 };
 

@@ -11,6 +11,7 @@ using namespace driver;
 namespace {
 constexpr Ms kAfterTrouble{250};
 constexpr Ms kLookEvery{30'000};  // for anonymous peers that have gone: nobody tells of them
+constexpr Ms kLookSoon{1000};     // after a message found no mailbox
 }  // namespace
 
 PeerList::PeerList(Engine& engine, std::string queue, Calls calls)
@@ -21,6 +22,7 @@ PeerList::~PeerList() { close(); }
 void PeerList::close() {
   if (std::exchange(closed_, true)) return;
   engine_.reactor().timers.cancel(look_);
+  engine_.reactor().timers.cancel(again_);
   engine_.remove(this);
 }
 
@@ -32,6 +34,7 @@ void PeerList::open(Id queue) {
   }
   queue_ = queue;
   after_ = 0;  // it may be another database than before
+  ++session_;
   asking_ = looking_ = false;
   ask();
 }
@@ -46,8 +49,8 @@ void PeerList::ask() {
   asking_ = true;
   changed_ = false;
   engine_.submit(ListPeers{queue_, after_, false, true},
-                 [self = shared_from_this(), queue = queue_](Completion& answer) {
-                   if (self->queue_ == queue) self->on_answer(answer);
+                 [self = shared_from_this(), session = session_](Completion& answer) {
+                   if (self->session_ == session) self->on_answer(answer);
                  });
 }
 
@@ -55,9 +58,9 @@ void PeerList::on_answer(Completion& answer) {
   asking_ = false;
   if (closed_ || answer.status.code() == Code::lost) return;
   if (!answer.status.ok()) {
-    engine_.reactor().timers.cancel(look_);
-    look_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + kAfterTrouble, [this] {
-      look_ = 0;
+    engine_.reactor().timers.cancel(again_);
+    again_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + kAfterTrouble, [this] {
+      again_ = 0;
       ask();
     });
     return;
@@ -67,31 +70,41 @@ void PeerList::on_answer(Completion& answer) {
     if (is_anonymous(peer.name)) anonymous_.insert(peer.name);
     calls_.on_peer(peer.name);
   }
-  if (answer.peers.empty()) calls_.on_complete();
-  plan_look();
+  if (answer.peers.empty()) {
+    after_ = std::max(after_, answer.head);
+    calls_.on_complete();
+  }
+  if (!anonymous_.empty()) plan_look(kLookEvery);
   if (!answer.peers.empty() || changed_) ask();
 }
 
-void PeerList::plan_look() {
-  if (look_ != 0 || anonymous_.empty() || closed_) return;
-  look_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + kLookEvery, [this] {
-    look_ = 0;
-    look_for_gone();
-    plan_look();
-  });
+void PeerList::heard_of(const std::string& peer) {
+  anonymous_.insert(peer);
+  plan_look(kLookEvery);
 }
 
-void PeerList::look_for_gone() {
-  if (looking_ || closed_ || anonymous_.empty() || queue_ == 0 || !engine_.live()) return;
-  looking_ = true;
-  suspects_ = anonymous_;
-  ask_anonymous(0);
+void PeerList::look_for_gone() { plan_look(kLookSoon); }
+
+void PeerList::plan_look(Ms within) {
+  const Steady due = engine_.reactor().clock.now() + within;
+  if (closed_ || (look_ != 0 && look_due_ <= due)) return;
+  engine_.reactor().timers.cancel(look_);
+  look_due_ = due;
+  look_ = engine_.reactor().timers.at(due, [this] {
+    look_ = 0;
+    if (anonymous_.empty()) return;
+    plan_look(kLookEvery);
+    if (looking_ || queue_ == 0 || !engine_.live()) return;
+    looking_ = true;
+    suspects_ = anonymous_;
+    ask_anonymous(0);
+  });
 }
 
 void PeerList::ask_anonymous(Id after) {
   engine_.submit(ListPeers{queue_, after, true, false},
-                 [self = shared_from_this(), queue = queue_](Completion& answer) {
-                   if (self->queue_ == queue) self->on_anonymous(answer);
+                 [self = shared_from_this(), session = session_](Completion& answer) {
+                   if (self->session_ == session) self->on_anonymous(answer);
                  });
 }
 

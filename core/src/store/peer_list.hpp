@@ -35,6 +35,8 @@ class PeerList : public std::enable_shared_from_this<PeerList> {
   driver::Id queue() const { return queue_; }
   /// Peers may have come.
   void on_changed();
+  /// A message came from an anonymous peer, which may have gone already.
+  void heard_of(const std::string& peer);
   /// Some anonymous peer seems to have gone.
   void look_for_gone();
 
@@ -43,7 +45,7 @@ class PeerList : public std::enable_shared_from_this<PeerList> {
   void on_answer(driver::Completion& answer);
   void ask_anonymous(driver::Id after);
   void on_anonymous(driver::Completion& answer);
-  void plan_look();
+  void plan_look(driver::Ms within);
 
   Engine& engine_;
   const std::string name_;
@@ -51,12 +53,15 @@ class PeerList : public std::enable_shared_from_this<PeerList> {
   bool closed_ = false;
   driver::Id queue_ = 0;
   driver::Id after_ = 0;
+  std::uint64_t session_ = 0;  ///< answers of an earlier one mean nothing
   bool asking_ = false;
   bool changed_ = false;  ///< since it was asked
   std::set<std::string> anonymous_;
   std::set<std::string> suspects_;  ///< of them, not seen by the look that goes on
   bool looking_ = false;
   Timers::Token look_ = 0;
+  driver::Steady look_due_;
+  Timers::Token again_ = 0;
 };
 
 }  // namespace vtx

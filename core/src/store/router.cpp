@@ -12,7 +12,8 @@ using namespace driver;
 
 namespace {
 constexpr std::size_t kMostBytes = 64U << 20;  // of a link, waiting for the store
-}
+constexpr std::size_t kOfEach = 256;           // what a message takes besides its body
+}  // namespace
 
 Router::Router(Engine& engine, const LinkOptions& options, LinkStats& stats, LinkEvents& events,
                std::shared_ptr<Routes> routes, const std::string& self, Limits limits)
@@ -30,7 +31,7 @@ bool Router::seal(std::span<const Frame>, Item& item) {
   if (is_too_much(item.peer, item)) return false;
   item.properties.kept.insert(0, properties);
   ++waiting_[item.peer];
-  waiting_bytes_ += item.bytes;
+  waiting_bytes_ += item.bytes + kOfEach;
   return true;
 }
 
@@ -42,7 +43,7 @@ bool Router::is_too_much(const std::string& peer, const Item& item) {
   const bool too_many = limits_.messages > 0 && messages >= limits_.messages;
   // While the store takes them, what waits is on its way: a moment's burst is not cut off at the mark.
   const bool away = !is_open() || !trouble().ok();
-  if (!(too_many && away) && waiting_bytes_ + item.bytes <= kMostBytes) return false;
+  if (!(too_many && away) && waiting_bytes_ + item.bytes + kOfEach <= kMostBytes) return false;
   if (!std::exchange(dropping_, true)) {
     events().on_link_event(VTX_EVENT_REFUSED,
                            fmt::format("the store takes nothing and {} wait for it: messages to '{}' and others are "
@@ -77,7 +78,7 @@ void Router::on_stored(Items items, const Completion& answer) {
 void Router::on_given_up(const Item& item, const std::string&) { on_over(item); }
 
 void Router::on_over(const Item& item) {
-  waiting_bytes_ -= item.bytes;
+  waiting_bytes_ -= item.bytes + kOfEach;
   const auto found = waiting_.find(item.peer);
   if (found != waiting_.end() && --found->second == 0) waiting_.erase(found);
 }

@@ -28,7 +28,9 @@ void Ledger::apply(const driver::ListPeers& list, Completion& out) {
     }
     out.peers.push_back({static_cast<Id>(rows.number(0)), std::string(rows.text(1))});
   }
-  out.head = list.after;
+  // None of those that are there now is one of the queue's, but those listed: who waits need look at later ones only.
+  if (out.peers.empty())
+    out.head = std::max(list.after, static_cast<Id>(database_.value("SELECT max(id) FROM vtx_group").value_or(0)));
 }
 
 bool Ledger::has_joined(Id queue, Id peer) {

@@ -55,13 +55,13 @@ enum class Verdict : std::uint8_t {
   expired,   ///< settled, its ttl was over; counted
   dead,      ///< settled, copied to QUEUE.dead with group and reason; counted
   nacked,    ///< back into the group's retry, counted as delivered, due after `delay`
-  unseen,    ///< back into the group's retry, this delivery uncounted, due at once
+  unseen,    ///< back into the group's retry, this delivery uncounted, due after `delay`
 };
 
 struct Odd {
   u32 offset = 0;  ///< message `first + offset` of the claim
   Verdict verdict = Verdict::nacked;
-  Ms delay{};          ///< nacked: not before
+  Ms delay{};          ///< nacked, unseen: not before
   std::string reason;  ///< nacked, dead: for people; empty none
 };
 
@@ -134,7 +134,7 @@ struct OpenGroup {
   u32 default_max_deliveries = 10;    ///< for a new group
 };
 
-/// The peers of a queue that have a mailbox with a group, in the order in which they came. Answers peers, and more.
+/// The peers of a queue that have a mailbox with a group, in the order in which they came. Answers peers and more; with none, head: an `after` for next time.
 struct ListPeers {
   Id queue = 0;
   Id after = 0;            ///< Peer::id of the last one known; 0 none
@@ -312,8 +312,8 @@ struct Completion {
   Seq first = 0;      ///< Locate: the position; at most head + 1 unless a later one was asked for
   u64 count = 0;      ///< TakeOver, Steer, Tend: how many; Commit: messages for which there was no mailbox
   bool more = false;  ///< ClaimNext: more is claimable now; Tend: work is left; ListPeers: there are more
-  std::optional<Seq>
-      fork;  ///< OpenStream: the newest one that was there when the store last went back in time; none: it never did
+  /// OpenStream: the newest one that was there when the store last went back in time; none: it never did.
+  std::optional<Seq> fork{};
   bool retry_waiting = false;  ///< ClaimNext: a redelivered message waits; empty your hands, then claim alone
   std::optional<Ms> due_in;    ///< ClaimNext: something becomes claimable after so long
   std::optional<Claim> claim;  ///< ClaimNext
