@@ -20,7 +20,7 @@ void FairReceiver::open(Id queue, Opened opened) {
     Status status;
     Opened opened;
   };
-  const auto opening = std::make_shared<Opening>(consumers_.size(), Status(), std::move(opened));
+  const auto opening = std::make_shared<Opening>(Opening{consumers_.size(), {}, std::move(opened)});
   for (const auto& consumer : consumers_) {
     consumer->open(queue, [opening](const Status& status) {
       if (!status.ok()) opening->status = status;

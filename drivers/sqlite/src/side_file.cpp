@@ -46,10 +46,10 @@ bool reserve(int fd, off_t size) {
 }  // namespace
 
 struct SideFile::Header {
-  char magic[8];
-  u32 used;
-  u32 rotation;
-  u64 commits;
+  char magic[8]{};
+  u32 used = 0;
+  u32 rotation = 0;
+  u64 commits = 0;
   Memory memory;
 };
 
