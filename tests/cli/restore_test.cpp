@@ -11,7 +11,8 @@ namespace vtx::test {
 namespace {
 
 TEST_F(CliTest, ReceiversAndReadersGoOnInARestoredStore) {
-  send("1\n2\n");
+  // Else what the receiver has settled may go before the reader has seen it.
+  ASSERT_EQ(run({"send", uri("&retain=forever")}, file("1\n2\n")).code, 0);
   Process receiver(scratch_, {"recv", uri()}, "/dev/null", Process::Out::pipe);
   Process reader(scratch_, {"tail", uri()}, "/dev/null", Process::Out::pipe);
   EXPECT_EQ(receiver.read_out(4), "1\n2\n");
