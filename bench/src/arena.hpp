@@ -18,6 +18,8 @@ struct Options {
   std::uint64_t messages = 1'000'000;  ///< of each throughput run
   std::size_t rounds = 5;              ///< of each comparison; medians are printed
   std::uint64_t singles = 3000;        ///< messages sent one at a time, of each latency case
+  std::uint64_t delayed = 100'000;     ///< messages with a delay
+  std::uint64_t spread = 60;           ///< seconds over which they are due
   std::size_t size = 100;              ///< bytes of a message, at least 8
   int hwm = 1000;                      ///< ZMQ_SNDHWM and ZMQ_RCVHWM of the application's sockets: libzmq's own default
   std::string directory;

@@ -20,6 +20,8 @@ Case replay(const Options& options);
 Case latency(const Options& options);
 // retention.cpp
 Case retention(const Options& options);
+// delayed.cpp
+Case delayed(const Options& options);
 // wakeup.cpp
 Case wakeup(const Options& options);
 /// What the other process of wakeup() does: answers on standard output with the nanoseconds each message was under way.

@@ -26,7 +26,8 @@ constexpr Entry kCases[] = {{"enqueue", enqueue},
                             {"inproc", inproc},
                             {"latency", latency},
                             {"retention", retention},
-                            {"wakeup", wakeup}};
+                            {"wakeup", wakeup},
+                            {"delayed", delayed}};
 
 std::vector<std::string> case_names() {
   std::vector<std::string> names;
@@ -64,6 +65,12 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--singles", options.singles, "Messages sent one at a time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--delayed", options.delayed, "Messages of the case `delayed`")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--spread", options.spread, "Seconds over which these are due")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--size", options.size, "Bytes of a message")->check(CLI::Range(8, 1'000'000))->capture_default_str();

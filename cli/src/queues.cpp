@@ -82,6 +82,7 @@ std::string sequences(const Json& queue) {
 void print_queue(const Json& queue) {
   fmt::print("queue     {}\n", text_of(queue, "name"));
   fmt::print("messages  {} ({})\n", count_of(queue, "messages"), readable_size(queue.at("bytes").get<std::uint64_t>()));
+  fmt::print("delayed   {}\n", count_of(queue, "delayed"));
   fmt::print("sequence  {}\n", sequences(queue));
   fmt::print("dead      {}\n", count_of(queue, "dead"));
   fmt::print("retain    {}\n", text_of(queue, "retain"));

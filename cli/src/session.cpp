@@ -135,6 +135,7 @@ void Link::take_event(int code, const std::string& sentence) {
   const std::string text = sentence.find(endpoint_) == std::string::npos ? endpoint_ + ": " + sentence : sentence;
   switch (code) {
     case VTX_EVENT_TROUBLE:
+    case VTX_EVENT_QUEUE_FULL:
       if (!in_trouble_) note(text + " (waiting)");
       in_trouble_ = true;
       return;

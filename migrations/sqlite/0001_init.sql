@@ -19,6 +19,8 @@ CREATE TABLE vtx_queue (
   name TEXT NOT NULL UNIQUE,
   retain TEXT NOT NULL,
   size_limit TEXT NOT NULL,
+  max_messages INTEGER,   -- what size_limit means; NULL none
+  max_bytes INTEGER,
   roles TEXT NOT NULL DEFAULT ''    -- what has been linked to it on which side: "connect:REQ bind:REP"
 );
 
@@ -30,8 +32,10 @@ CREATE TABLE vtx_stream (
   priority INTEGER NOT NULL,
   next INTEGER NOT NULL DEFAULT 1,  -- no lower sequence is given out again: an emptied stream goes on here
   stored INTEGER NOT NULL DEFAULT 0,  -- newest time among the messages removed, so that time does not go back either
-  bytes INTEGER,                    -- where a size is retained: of the bodies from sequence bytes_from on; else NULL
+  bytes INTEGER,                    -- of the bodies from sequence bytes_from on, where a size is retained; where it is limited, of all; else NULL
   bytes_from INTEGER,
+  delayed INTEGER NOT NULL DEFAULT 0,        -- messages in vtx_delayed that will go to this stream
+  delayed_bytes INTEGER NOT NULL DEFAULT 0,  -- of their bodies
   fork INTEGER,                     -- newest sequence that was there when the database last went back; NULL it did not
   UNIQUE (queue, kind, peer, priority)
 );
@@ -48,6 +52,26 @@ CREATE TABLE vtx_message (
   stream INTEGER AS (id >> 43),
   seq INTEGER AS (id & 8796093022207)
 );
+
+-- What the limit of a queue counts: all priorities of a kind together.
+CREATE VIEW vtx_load AS
+  SELECT queue, kind, peer, priority,
+         delayed + ifnull((SELECT max(id) FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id + 1) << 43) -
+                          (SELECT min(id) FROM vtx_message WHERE id >= s.id << 43 AND id < (s.id + 1) << 43) + 1, 0) AS messages,
+         delayed_bytes + ifnull(bytes, 0) AS bytes
+  FROM vtx_stream s;
+
+-- Messages that are not yet due. They are appended to their streams by their times, equal ones in the order in which they came.
+CREATE TABLE vtx_delayed (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  stream INTEGER NOT NULL,
+  due INTEGER NOT NULL,
+  expires INTEGER,                  -- NULL never
+  frames INTEGER NOT NULL,          -- these as in vtx_message
+  properties TEXT,
+  body BLOB
+);
+CREATE INDEX vtx_delayed_due ON vtx_delayed (stream, due, id);
 
 CREATE TABLE vtx_group (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -78,6 +102,7 @@ CREATE TABLE vtx_claim (
   last INTEGER NOT NULL,
   delivery INTEGER NOT NULL,
   counted INTEGER NOT NULL,         -- 0: the holder's death is not held against the messages
+  priority INTEGER NOT NULL,        -- what of it comes again has it too
   done BLOB
 );
 
@@ -90,9 +115,10 @@ CREATE TABLE vtx_retry (
   last INTEGER NOT NULL,
   delivered INTEGER NOT NULL,
   due INTEGER NOT NULL,             -- 0: at once
-  reason TEXT
+  reason TEXT,
+  priority INTEGER NOT NULL         -- of the stream; of a requeued dead letter, that of the stream it died in
 );
-CREATE INDEX vtx_retry_due ON vtx_retry (grp, due, first);
+CREATE INDEX vtx_retry_due ON vtx_retry (grp, priority, due, first);
 CREATE INDEX vtx_retry_range ON vtx_retry (stream, grp, first);
 
 -- What each link committed last: a commit whose answer was lost is recognised when it comes again.
@@ -127,7 +153,7 @@ CREATE TABLE vtx_hold (
 ) WITHOUT ROWID;
 CREATE INDEX vtx_hold_holder ON vtx_hold (holder);
 
--- What was settled without being consumed: dead_lettered, expired, filtered, skipped, trimmed, undeliverable. grp 0: of no group.
+-- What ended without being consumed: dead_lettered, expired, filtered, refused, skipped, trimmed, undeliverable. grp 0: of no group.
 CREATE TABLE vtx_tally (
   queue INTEGER NOT NULL,
   grp INTEGER NOT NULL,
@@ -141,6 +167,11 @@ CREATE TABLE vtx_tally (
 CREATE VIEW vtx_send AS SELECT name AS queue, NULL AS body, NULL AS properties, 1 AS frames FROM vtx_queue WHERE name NOT GLOB '*.dead';
 CREATE TRIGGER vtx_send_one INSTEAD OF INSERT ON vtx_send BEGIN
   SELECT RAISE(ABORT, 'a dead-letter queue is written by VTX alone') WHERE NEW.queue GLOB '*.dead';
+  SELECT RAISE(ABORT, 'the VTX queue is full')
+    FROM vtx_queue q WHERE q.name = NEW.queue AND (q.max_messages IS NOT NULL OR q.max_bytes IS NOT NULL) AND
+      (SELECT sum(messages) >= q.max_messages OR
+              (sum(messages) > 0 AND sum(bytes) + ifnull(length(CAST(NEW.body AS BLOB)), 0) > q.max_bytes)
+       FROM vtx_load l WHERE l.queue = q.id AND l.kind = 'main');
   SELECT RAISE(ABORT, 'no such VTX queue')
     WHERE NOT EXISTS (SELECT 1 FROM vtx_queue q JOIN vtx_stream s ON s.queue = q.id
                       WHERE q.name = NEW.queue AND s.kind = 'main' AND s.priority = 0);

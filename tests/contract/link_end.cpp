@@ -33,7 +33,7 @@ TEST_P(LinkContract, RefusesWithASentence) {
       {ZMQ_PULL, at("durability=sync"), EINVAL, "durability"},
       {ZMQ_PUSH, at_queue("a%0Ab"), EINVAL, "queue"},
       {ZMQ_PUSH, at_queue("a\nb"), EINVAL, ""},
-      {ZMQ_PUSH, at("ttl=5s"), ENOTSUP, "not yet"},
+      {ZMQ_PUSH, at("spool_max=5KiB"), ENOTSUP, "not yet"},
       {ZMQ_PUSH, "", EINVAL, ""},
       {ZMQ_PUSH, at("full=block"), EINVAL, "full"},
       {ZMQ_REQ, at("ack=next"), EINVAL, "ack"},

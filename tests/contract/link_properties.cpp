@@ -68,7 +68,7 @@ TEST_P(LinkContract, ABadPropertyBlockIsToldAndNothingIsLost) {
   Socket push(world(), ZMQ_PUSH);
   EventLog events(world(), push);
   push.connect(at("properties=on"));
-  for (const std::string bad : {"no colon", "Ttl: soon", "Delay: 5s", "Na me: x", "A: b\rC: d"}) {
+  for (const std::string bad : {"no colon", "Ttl: soon", "Delay: 5 seconds", "Na me: x", "A: b\rC: d"}) {
     push.send(Frames{"body", bad});
     const auto event = events.wait(VTX_EVENT, VTX_EVENT_BAD_PROPERTIES);
     ASSERT_TRUE(event) << bad;

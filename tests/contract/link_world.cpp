@@ -227,6 +227,7 @@ QueueView show(World& world, const std::string& endpoint) {
   view.exists = true;
   view.retain = answer.at("retain");
   view.messages = answer.at("messages");
+  view.delayed = answer.at("delayed");
   view.head = answer.at("head");
   view.dead = answer.at("dead");
   for (const json& group : answer.at("groups")) {

@@ -136,7 +136,7 @@ struct QueueView {
   };
   bool exists = false;
   std::string retain;
-  std::uint64_t messages = 0, head = 0, dead = 0;
+  std::uint64_t messages = 0, delayed = 0, head = 0, dead = 0;
   std::map<std::string, Group> groups;
   std::map<std::string, std::uint64_t> counters;
 };

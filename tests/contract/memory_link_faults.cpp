@@ -57,6 +57,19 @@ TEST_F(FaultyLinks, MessageThatTheStoreCannotTakeIsDroppedAloneAndTold) {
   expect_all({"blocks", "a", "b", "c"});
 }
 
+TEST_F(FaultyLinks, ARefusedMessageIsCountedInTheStore) {
+  faults_->set_longest(10);
+  {
+    Socket push(world_, ZMQ_PUSH);
+    push.connect(at());
+    push.send("far too long for it");
+    EXPECT_EQ(vtx_flush(world_.vtx(), push.get(), static_cast<int>(kPatience.count())), -1);
+    EXPECT_EQ(push.stats().refused, 1U);
+    push.send("and so is this one, which is told when the link ends");
+  }
+  EXPECT_TRUE(wait_until([&] { return show(world_, at()).counters["refused"] == 2; }));
+}
+
 TEST_F(FaultyLinks, FlushInTimeOrEagain) {
   Socket push(world_, ZMQ_PUSH);
   EventLog events(world_, push);

@@ -67,12 +67,34 @@ class StoreQueueContract : public StoreContract {
   Completion claim(u32 messages = driver::kMaxBatch, bool alone = false) {
     return a_->claim(group_, holder_, messages, alone);
   }
+  /// Appends one message a text, as the session's next commit.
+  Completion send(const std::vector<std::string>& bodies, int priority, Ms delay = {}, Ms ttl = {}) {
+    driver::Commit commit = a_->next_commit();
+    driver::Append append;
+    append.stream = stream_;
+    append.priority = priority;
+    for (const std::string& body : bodies) {
+      driver::Message message;
+      message.body = std::as_bytes(std::span(body));
+      message.delay = delay;
+      message.ttl = ttl;
+      append.messages.push_back(message);
+    }
+    commit.appends.push_back(std::move(append));
+    return a_->run(std::move(commit));
+  }
   /// Claims a message that was delivered before; it must be there.
   Completion claim_again() {
     Completion got = claim(driver::kMaxBatch, true);
     EXPECT_TRUE(got.claim);
     if (!got.claim) got.claim.emplace();
     return got;
+  }
+
+  u64 counter(const std::string& name) {
+    for (const auto& [what, n] : a_->stats("q").counters)
+      if (what == name) return n;
+    return 0;
   }
 
   std::unique_ptr<StoreSession> a_;
@@ -106,11 +128,6 @@ class StoreMailboxContract : public StoreQueueContract {
     commit.appends = std::move(appends);
     commit.settles = std::move(settles);
     return a_->run(commit);
-  }
-  u64 counter(const std::string& name) {
-    for (const auto& [what, n] : a_->stats("q").counters)
-      if (what == name) return n;
-    return 0;
   }
   /// Finds out by sending to it.
   bool has_mailbox(const std::string& peer) {

@@ -90,15 +90,18 @@ Seq MemoryDatabase::next_offered(const GroupRow& group, const StreamRow& stream,
   return 0;
 }
 
-/// Makes a claim that begins with `from`, which the group may have.
-void MemoryDatabase::lease(const ClaimNext& wish, Id stream_id, Seq from, Seq to, u32 delivery, Completion& answer) {
+/// Makes a claim of what the group may have in the range, whose first it may have.
+void MemoryDatabase::lease(const ClaimNext& wish, const driver::Claim& range, Completion& answer) {
   const GroupRow& group = tables_.groups.at(wish.group);
-  const StreamRow& stream = tables_.streams.at(stream_id);
+  const StreamRow& stream = tables_.streams.at(range.stream);
   Basket basket(wish.limit);
-  for (auto it = stream.messages.lower_bound(from); it != stream.messages.end() && it->first <= to; ++it)
+  for (auto it = stream.messages.lower_bound(range.first); it != stream.messages.end() && it->first <= range.last; ++it)
     if (offered(group, stream, it->first) && !basket.add(it->first, it->second)) break;
   ClaimRow claim;
-  claim.lease = {++last_id_, group.id, stream_id, from, basket.rows().back().first, delivery, {}};
+  claim.lease = range;
+  claim.lease.id = ++last_id_;
+  claim.lease.group = group.id;
+  claim.lease.last = basket.rows().back().first;
   claim.holder = wish.holder;
   claim.uncounted = wish.uncounted;
   answer.claim = claim.lease;
@@ -109,16 +112,19 @@ void MemoryDatabase::lease(const ClaimNext& wish, Id stream_id, Seq from, Seq to
 }
 
 /// @return true when a due retry decided the answer
-bool MemoryDatabase::lease_retry(const ClaimNext& wish, StoreTime now, Completion& answer) {
+bool MemoryDatabase::lease_retry(const ClaimNext& wish, int priority, StoreTime now, Completion& answer) {
   GroupRow& group = tables_.groups.at(wish.group);
-  while (!group.retries.empty() && group.retries.begin()->second.due <= now) {
-    RetryRow& row = group.retries.begin()->second;
+  while (true) {
+    const auto found =
+        std::ranges::find_if(group.retries, [&](const auto& entry) { return entry.second.priority == priority; });
+    if (found == group.retries.end() || found->second.due > now) return false;
+    RetryRow& row = found->second;
     const Seq first = next_offered(group, tables_.streams.at(row.stream), row.first, row.last);
     // Retention may have removed some meanwhile, and what is missing of dead letters somebody settled.
     if (!tables_.streams.at(row.stream).dead_letters)
       count_trimmed(group, (first == 0 ? row.last + 1 : first) - row.first);
     if (first == 0) {
-      group.retries.erase(group.retries.begin());
+      group.retries.erase(found);
       continue;
     }
     row.first = first;
@@ -126,33 +132,32 @@ bool MemoryDatabase::lease_retry(const ClaimNext& wish, StoreTime now, Completio
       answer.retry_waiting = true;
       return true;
     }
-    lease(wish, row.stream, first, row.delivered > 0 ? first : row.last, row.delivered + 1, answer);
-    answer.claim->reason = row.reason;
-    tables_.claims.at(answer.claim->id).lease.reason = row.reason;
+    const Seq last = row.delivered > 0 ? first : row.last;
+    lease(wish, {0, 0, row.stream, first, last, row.delivered + 1, row.reason, priority}, answer);
     row.first = answer.claim->last + 1;
-    if (row.first > row.last) group.retries.erase(group.retries.begin());
+    if (row.first > row.last) group.retries.erase(found);
     return true;
   }
-  return false;
 }
 
-bool MemoryDatabase::lease_fresh(const ClaimNext& wish, Completion& answer) {
+bool MemoryDatabase::lease_fresh(const ClaimNext& wish, const StreamRow& stream, Completion& answer) {
   GroupRow& group = tables_.groups.at(wish.group);
-  for (const StreamRow* stream : streams_of(group)) {
-    const Seq first = next_offered(group, *stream, group.next_of(stream->id), stream->head);
-    if (first == 0) continue;
-    lease(wish, stream->id, first, stream->head, 1, answer);
-    group.next[stream->id] = answer.claim->last + 1;
-    return true;
-  }
-  return false;
+  const Seq first = next_offered(group, stream, group.next_of(stream.id), stream.head);
+  if (first == 0) return false;
+  lease(wish, {0, 0, stream.id, first, stream.head, 1, {}, stream.priority}, answer);
+  group.next[stream.id] = answer.claim->last + 1;
+  return true;
 }
 
-/// Says what a further claim would find now, and when a retry falls due.
+/// Says what a further claim would find now, and when more falls due.
 void MemoryDatabase::look_ahead(const GroupRow& group, StoreTime now, Completion& answer) {
+  for (const StreamRow* stream : streams_of(group))
+    if (const auto due_in = delayed_in(stream->id))
+      answer.due_in = std::min(answer.due_in.value_or(Ms::max()), *due_in);
   for (const auto& [key, row] : group.retries) {
     if (row.due > now) {
-      answer.due_in = row.due - now;
+      answer.due_in = std::min(answer.due_in.value_or(Ms::max()), row.due - now);
+      answer.retry_later = true;
       break;
     }
     answer.more = true;
@@ -166,8 +171,10 @@ Completion MemoryDatabase::run(const ClaimNext& wish) {
   if (group == tables_.groups.end()) return refuse(Code::not_found, "No such group.");
   if (!lives(wish.holder)) return refuse(Code::fenced, "This holder has ended: become a new one.");
   Completion answer;
+  for (const StreamRow* stream : streams_of(group->second)) fire(stream->id);
   const StoreTime moment = now();
-  if (!lease_retry(wish, moment, answer)) lease_fresh(wish, answer);
+  for (const StreamRow* stream : streams_of(group->second))
+    if (lease_retry(wish, stream->priority, moment, answer) || lease_fresh(wish, *stream, answer)) break;
   look_ahead(group->second, moment, answer);
   return answer;
 }
@@ -183,6 +190,7 @@ Completion MemoryDatabase::run(const driver::Read& read) {
   hand_over(basket.rows(), answer);
   answer.head = stream.head;
   answer.tail = stream.tail();
+  if (answer.messages.empty()) answer.due_in = delayed_in(read.stream);
   return answer;
 }
 
@@ -205,7 +213,7 @@ Completion MemoryDatabase::run(const TakeOver& take) {
       while (i < claim.size() && !claim.is_done(i)) ++i;
       if (i > begin)
         retry(claim.lease.group, {0, claim.lease.stream, claim.lease.first + begin, claim.lease.first + i - 1,
-                                  delivered, now(), "its consumer died or was cut off"});
+                                  delivered, now(), "its consumer died or was cut off", claim.lease.priority});
     }
   }
   return answer;

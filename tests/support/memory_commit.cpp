@@ -46,12 +46,11 @@ Status MemoryDatabase::check(const Commit& commit) const {
       return Status(Code::not_found, "No such stream.");
     if (append.only_if >= static_cast<int>(commit.settles.size()))
       return Status(Code::invalid, "only_if names no settlement of this commit.");
+    if (append.priority < 0 || append.priority > driver::kHighestPriority)
+      return Status(Code::invalid, "No such priority.");
     if (append.messages.size() > driver::kMaxBatch) return Status(Code::invalid, "Too many messages in one append.");
     std::size_t bytes = 0;
-    for (const driver::Message& message : append.messages) {
-      if (message.delay > Ms::zero()) return Status(Code::unsupported, "Delayed messages are not supported yet.");
-      bytes += message.body.size();
-    }
+    for (const driver::Message& message : append.messages) bytes += message.body.size();
     if (bytes > driver::kMaxBatchBytes && append.messages.size() > 1)
       return Status(Code::invalid, "Too many bytes in one append.");
   }
@@ -66,10 +65,12 @@ Completion MemoryDatabase::run(const Commit& commit) {
   if (producer && commit.counter <= producer->counter) {
     const auto fenced = producer->fenced.find(commit.counter);
     if (fenced != producer->fenced.end()) answer.fenced = fenced->second;
-    if (!commit.appends.empty() && commit.appends.back().stream != 0)
-      answer.head = tables_.streams.at(commit.appends.back().stream).head;
+    const StreamRow* last = commit.appends.empty() ? nullptr : target_of(commit.appends.back(), false);
+    if (last) answer.head = last->head;
     return answer;
   }
+  answer.status = check_room(commit, answer);
+  if (!answer.status.ok()) return answer;
   for (u32 i = 0; i < commit.settles.size(); ++i)
     if (!settle(commit.settles[i])) answer.fenced.push_back(i);
   for (const Append& part : commit.appends) {
@@ -77,6 +78,7 @@ Completion MemoryDatabase::run(const Commit& commit) {
     if (part.only_if >= 0 && std::ranges::find(answer.fenced, condition) != answer.fenced.end()) continue;
     append(part, answer);
   }
+  for (const driver::Tally& tally : commit.tallies) tables_.queues.at(tally.queue).counters[tally.what] += tally.n;
   if (producer) {
     producer->counter = commit.counter;
     if (!answer.fenced.empty()) producer->fenced[commit.counter] = answer.fenced;
@@ -85,9 +87,46 @@ Completion MemoryDatabase::run(const Commit& commit) {
   return answer;
 }
 
+/// What is there in the direction that the stream belongs to, all priorities together.
+driver::QueueLimit MemoryDatabase::load_of(const StreamRow& stream) const {
+  driver::QueueLimit load{0, 0};
+  const auto add = [&](const MessageRow& row) {
+    ++load.messages;
+    load.bytes += row.body.size();
+  };
+  const auto same = [&](const StreamRow& other) {
+    return other.queue == stream.queue && other.kind == stream.kind && other.peer == stream.peer;
+  };
+  for (const auto& [id, other] : tables_.streams)
+    if (same(other))
+      for (const auto& [seq, row] : other.messages) add(*row);
+  for (const auto& [key, row] : tables_.delayed)
+    if (same(tables_.streams.at(row.stream))) add(row.message);
+  return load;
+}
+
+Status MemoryDatabase::check_room(const Commit& commit, Completion& answer) const {
+  std::map<Id, driver::QueueLimit> adding;
+  for (const Append& append : commit.appends) {
+    if (append.stream == 0 || tables_.streams.at(append.stream).kind == "mailbox") continue;
+    auto& more = adding.try_emplace(append.stream, driver::QueueLimit{0, 0}).first->second;
+    more.messages += append.messages.size();
+    for (const driver::Message& message : append.messages) more.bytes += message.body.size();
+  }
+  for (const auto& [id, more] : adding) {
+    const StreamRow& stream = tables_.streams.at(id);
+    const QueueRow& queue = tables_.queues.at(stream.queue);
+    const auto limit = driver::parse_limit(queue.declared.limit).value_or(driver::QueueLimit{});
+    if (limit.none() || limit.fits(load_of(stream), more)) continue;
+    const auto left = limit.left(load_of(stream));
+    answer.room = {static_cast<u32>(std::min<u64>(left.messages, driver::kMaxBatch)), left.bytes};
+    return Status(Code::full, "Queue '" + queue.name + "' is at its limit of " + queue.declared.limit + ".");
+  }
+  return {};
+}
+
 void MemoryDatabase::append(const Append& append, Completion& answer) {
-  StreamRow* target =
-      append.stream != 0 ? &tables_.streams.at(append.stream) : find_stream(append.queue, "mailbox", append.peer, 0);
+  StreamRow* target = target_of(append, true);
   if (!target) {
     answer.count += append.messages.size();
     tables_.queues.at(append.queue).counters["undeliverable"] += append.messages.size();
@@ -101,6 +140,11 @@ void MemoryDatabase::append(const Append& append, Completion& answer) {
       mark = message.origin;
     }
     MessageRow row{{message.body.begin(), message.body.end()}, message.frames, std::string(message.properties), {}, {}};
+    if (message.delay > Ms::zero()) {
+      row.expires = StoreTime(message.ttl);
+      delay(stream, std::move(row), message.delay);
+      continue;
+    }
     if (message.ttl > Ms::zero()) row.expires = std::max(now(), stream.newest) + message.ttl;
     append_row(stream, std::move(row));
   }
@@ -146,8 +190,8 @@ void MemoryDatabase::give_back(const ClaimRow& claim, const std::vector<Seq>& un
   for (std::size_t i = 0; i < unseen.size();) {
     const std::size_t begin = i++;
     while (i < unseen.size() && unseen[i] == unseen[i - 1] + 1) ++i;
-    retry(claim.lease.group,
-          {0, claim.lease.stream, unseen[begin], unseen[i - 1], claim.lease.delivery - 1, now(), claim.lease.reason});
+    retry(claim.lease.group, {0, claim.lease.stream, unseen[begin], unseen[i - 1], claim.lease.delivery - 1, now(),
+                              claim.lease.reason, claim.lease.priority});
   }
 }
 
@@ -170,10 +214,12 @@ void MemoryDatabase::settle_one(const ClaimRow& claim, Seq seq, const Odd* odd) 
         count_trimmed(tables_.groups.at(claim.lease.group), 1);
       return;
     case Verdict::nacked:
-      return retry(claim.lease.group, {0, claim.lease.stream, seq, seq, delivery, now() + odd->delay, odd->reason});
+      return retry(claim.lease.group,
+                   {0, claim.lease.stream, seq, seq, delivery, now() + odd->delay, odd->reason, claim.lease.priority});
     case Verdict::unseen:
       if (odd->delay == Ms::zero()) return;  // give_back()
-      return retry(claim.lease.group, {0, claim.lease.stream, seq, seq, delivery - 1, now() + odd->delay, odd->reason});
+      return retry(claim.lease.group, {0, claim.lease.stream, seq, seq, delivery - 1, now() + odd->delay, odd->reason,
+                                       claim.lease.priority});
   }
 }
 
@@ -192,6 +238,7 @@ bool MemoryDatabase::bury(const ClaimRow& claim, Seq seq, const std::string& rea
   row.properties = without_dead_lines(row.properties) + "Dead-Group: " + to_text(group.title()) +
                    "\nDead-Reason: " + one_line(reason) + "\nDead-Queue: " + queue.name +
                    "\nDead-Sequence: " + sequence + "\nDead-Deliveries: " + std::to_string(claim.lease.delivery) + "\n";
+  if (claim.lease.priority > 0) row.properties += "Dead-Priority: " + std::to_string(claim.lease.priority) + "\n";
   StreamRow& dead = dead_stream_of(queue);
   append_row(dead, std::move(row));
   ring(dead.queue);

@@ -84,6 +84,13 @@ void MemoryDatabase::ring(Id queue) {
   }
 }
 
+/// Who waits in the caller's own store, too: what came was not of its doing.
+void MemoryDatabase::ring_all(Id queue) {
+  Attachment* const caller = std::exchange(caller_, nullptr);
+  ring(queue);
+  caller_ = caller;
+}
+
 bool MemoryDatabase::lives(Id holder) const {
   const auto row = tables_.holders.find(holder);
   return row != tables_.holders.end() && !row->second.ended;

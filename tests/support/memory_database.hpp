@@ -76,6 +76,15 @@ class MemoryDatabase {
   bool bury(const ClaimRow& claim, Seq seq, const std::string& reason);
   void finish(const ClaimRow& claim, Seq seq);
 
+  driver::QueueLimit load_of(const StreamRow& stream) const;
+  Status check_room(const driver::Commit& commit, driver::Completion& answer) const;
+
+  // memory_delayed.cpp
+  void delay(const StreamRow& stream, MessageRow row, driver::Ms by);
+  bool fire(Id id);
+  std::optional<driver::Ms> delayed_in(Id stream);
+  u64 drop_delayed(Id stream);
+
   // memory_epoch.cpp
   bool begin_epoch_if_it_went_back();
 
@@ -86,9 +95,9 @@ class MemoryDatabase {
 
   // memory_claim.cpp
   void retry(Id group, RetryRow row);
-  void lease(const driver::ClaimNext& wish, Id stream, Seq from, Seq to, u32 delivery, driver::Completion& answer);
-  bool lease_retry(const driver::ClaimNext& wish, StoreTime now, driver::Completion& answer);
-  bool lease_fresh(const driver::ClaimNext& wish, driver::Completion& answer);
+  void lease(const driver::ClaimNext& wish, const driver::Claim& range, driver::Completion& answer);
+  bool lease_retry(const driver::ClaimNext& wish, int priority, StoreTime now, driver::Completion& answer);
+  bool lease_fresh(const driver::ClaimNext& wish, const StreamRow& stream, driver::Completion& answer);
   void look_ahead(const GroupRow& group, StoreTime now, driver::Completion& answer);
   bool offered(const GroupRow& group, const StreamRow& stream, Seq seq) const;
   Seq next_offered(const GroupRow& group, const StreamRow& stream, Seq from, Seq to) const;
@@ -119,6 +128,7 @@ class MemoryDatabase {
   QueueRow& make_queue(const std::string& name, driver::Declaration declared);
   StreamRow* find_stream(Id queue, const std::string& kind, const std::string& peer, int priority);
   StreamRow& make_stream(Id queue, const std::string& kind, const std::string& peer, int priority);
+  StreamRow* target_of(const driver::Append& append, bool create);
   StreamRow& dead_stream_of(const QueueRow& queue);
   Seq position(const StreamRow& stream, const driver::Start& start);
   bool requeue(StreamRow& dead, Seq seq);
@@ -127,6 +137,7 @@ class MemoryDatabase {
 
   StoreTime now();
   void ring(Id queue);
+  void ring_all(Id queue);
 
   const driver::Clock& clock_;
   std::mutex mutex_;

@@ -62,7 +62,10 @@ u64 MemoryDatabase::remove_mailbox(Id queue, const std::string& peer) {
     return true;
   });
   std::erase_if(tables_.streams, [&](const auto& entry) {
-    return entry.second.queue == queue && entry.second.kind == "mailbox" && entry.second.peer == peer;
+    const StreamRow& stream = entry.second;
+    if (stream.queue != queue || stream.kind != "mailbox" || stream.peer != peer) return false;
+    unread += drop_delayed(stream.id);
+    return true;
   });
   if (unread > 0) tables_.queues.at(queue).counters["undeliverable"] += unread;
   return unread;

@@ -60,6 +60,15 @@ StreamRow& MemoryDatabase::make_stream(Id queue, const std::string& kind, const 
   return tables_.streams[stream.id] = std::move(stream);
 }
 
+/// The stream that it is for; null when there is none.
+StreamRow* MemoryDatabase::target_of(const driver::Append& append, bool create) {
+  StreamRow* base =
+      append.stream != 0 ? &tables_.streams.at(append.stream) : find_stream(append.queue, "mailbox", append.peer, 0);
+  if (!base || append.priority == 0) return base;
+  StreamRow* sibling = find_stream(base->queue, base->kind, base->peer, append.priority);
+  return sibling || !create ? sibling : &make_stream(base->queue, base->kind, base->peer, append.priority);
+}
+
 /// Where the queue's dead letters go, made when the first one comes.
 StreamRow& MemoryDatabase::dead_stream_of(const QueueRow& queue) {
   const std::string name = queue.name + ".dead";
@@ -84,11 +93,20 @@ Completion MemoryDatabase::run(const OpenQueue& open) {
   driver::Declaration wished = queue->declared;
   if (open.retain) wished.retain = *open.retain;
   if (open.limit) wished.limit = *open.limit;
-  if (is_dead_queue(open.queue)) wished.retain = "forever";
+  if (is_dead_queue(open.queue)) wished = {"forever", ""};
   if (known && wished != queue->declared && !open.change)
     return refuse(Code::mismatch,
                   "Queue '" + open.queue + "' was declared with retain=" + queue->declared.retain + ".");
-  queue->declared = wished;
+  for (const std::string& name : open.groups) {
+    const bool there = std::ranges::any_of(tables_.groups, [&](const auto& entry) {
+      return entry.second.queue == queue->id && entry.second.title() == driver::GroupName{"main", "", name};
+    });
+    if (there) continue;
+    if (known && !open.change)
+      return refuse(Code::mismatch, "Queue '" + open.queue + "' was declared without the group '" + name + "'.");
+    run(OpenGroup{queue->id, "main", "", name, "oldest", {}, {}});
+  }
+  if (std::exchange(queue->declared, wished).limit != wished.limit) ring_all(queue->id);
   queue->roles = driver::with_role(queue->roles, open.role);
   Completion answer;
   answer.id = queue->id;
@@ -175,7 +193,8 @@ bool MemoryDatabase::requeue(StreamRow& dead, Seq seq) {
   for (auto& [id, group] : tables_.groups) {
     if (!queue || group.queue != queue->id || to_text(group.title()) != name) continue;
     dead.requeued.insert(seq);
-    retry(id, {0, dead.id, seq, seq, 0, now(), {}});
+    const std::string priority = property_of(properties, "Dead-Priority");
+    retry(id, {0, dead.id, seq, seq, 0, now(), {}, priority.empty() ? 0 : priority.front() - '0'});
     return true;
   }
   return false;
@@ -245,6 +264,7 @@ driver::QueueStats MemoryDatabase::stats(const QueueRow& queue, bool mailboxes) 
   for (const auto& [id, stream] : tables_.streams) {
     if (stream.queue != queue.id) continue;
     stats.messages += stream.messages.size();
+    for (const auto& [key, row] : tables_.delayed) stats.delayed += row.stream == id ? 1 : 0;
     for (const auto& [seq, row] : stream.messages) stats.bytes += row->body.size();
     if (stream.kind != "main" || stream.priority != 0) continue;
     stats.head = stream.head;

@@ -71,6 +71,8 @@ Completion MemoryDatabase::run(const Tend& tend) {
   for (auto& [id, holder] : tables_.holders)
     if (holder.ended) end_holder(holder);
   Completion answer;
+  for (auto& [id, stream] : tables_.streams)
+    if (stream.queue == queue->id) answer.more = fire(id) || answer.more;
   answer.declared = queue->declared;
   const auto retention = driver::parse_retention(queue->declared.retain);
   if (!retention || retention->kind == Retention::Kind::forever) return answer;
@@ -98,12 +100,16 @@ Completion MemoryDatabase::trim(const driver::Steer& steer) {
 /// Removes what lies below `least`, as much as one call may.
 void MemoryDatabase::let_go(StreamRow& stream, Seq least, bool spares_groups, Completion& answer) {
   while (!stream.messages.empty() && stream.tail() < least) {
-    answer.more = answer.count == kRetiredAtOnce;
-    if (answer.more) break;
+    if (answer.count == kRetiredAtOnce) {
+      answer.more = true;
+      break;
+    }
+    const auto groups = groups_of(stream);
+    if (!spares_groups && groups.empty()) ++tables_.queues.at(stream.queue).counters["trimmed"];
     if (!spares_groups)
-      for (GroupRow* group : groups_of(stream)) leave_behind(*group, stream, stream.tail());
+      for (GroupRow* group : groups) leave_behind(*group, stream, stream.tail());
     stream.messages.erase(stream.messages.begin());
-    ++answer.count;
+    if (answer.count++ == 0) ring_all(stream.queue);  // there may be room again
   }
   if (!spares_groups)
     for (GroupRow* group : groups_of(stream)) cut_retries(*group, stream);

@@ -55,6 +55,12 @@ struct StreamRow {
   Seq tail() const { return messages.empty() ? head + 1 : messages.begin()->first; }
 };
 
+/// A message that is not yet due.
+struct DelayedRow {
+  Id stream = 0;
+  MessageRow message;
+};
+
 /// first..last of a stream, to be leased again by the group once due.
 struct RetryRow {
   Id id = 0;
@@ -64,6 +70,7 @@ struct RetryRow {
   u32 delivered = 0;
   StoreTime due{};
   std::string reason;
+  int priority = 0;
 };
 
 struct GroupRow {
@@ -76,7 +83,7 @@ struct GroupRow {
   u32 max_deliveries = 0;
   u64 trimmed = 0;
   std::map<Id, Seq> next;                                      ///< by stream: first sequence never leased; absent 1
-  std::map<std::tuple<StoreTime, Seq, Id>, RetryRow> retries;  ///< in the order of leasing
+  std::map<std::tuple<StoreTime, Seq, Id>, RetryRow> retries;  ///< of one priority, in the order of leasing
 
   driver::GroupName title() const { return {kind, peer, name}; }
   Seq next_of(Id stream) const {
@@ -115,6 +122,7 @@ struct Tables {
   u64 epoch = 1;  ///< new when it did
   std::map<Id, QueueRow> queues;
   std::map<Id, StreamRow> streams;
+  std::map<std::pair<StoreTime, Id>, DelayedRow> delayed;  ///< in the order in which they are due
   std::map<Id, GroupRow> groups;
   std::map<Id, ClaimRow> claims;
   std::map<Id, HolderRow> holders;

@@ -410,8 +410,7 @@ TEST(EndpointOptions, OfEitherSideAreAcceptedFromBothAndFromAnOperator) {
 }
 
 TEST(EndpointOptions, ThatComeLaterAreRefusedAsSuch) {
-  const std::set<std::string> later{"groups", "limit",     "delay",         "ttl",        "priority",
-                                    "spool",  "spool_max", "peer_priority", "peer_weight"};
+  const std::set<std::string> later{"spool", "spool_max", "peer_priority", "peer_weight"};
   for (const std::string& name : later) {
     const Status status = refused("file:q?" + name + "=1", nullptr);
     EXPECT_EQ(status.code(), Code::unsupported) << name;
@@ -430,6 +429,34 @@ TEST(EndpointOptions, OfAReaderLeaveOutWhatSettles) {
     EXPECT_EQ(accepted("file:q?subscription=s&" + option, &sub).options.subscription, "s");
   }
   EXPECT_EQ(accepted("file:q?from=-15m", &sub).options.from, "-15m");
+}
+
+TEST(EndpointOptions, OfTimeAndPriority) {
+  const LinkOptions options = accepted("file:q?delay=5s&ttl=2h&priority=9", &kPush).options;
+  EXPECT_EQ(options.delay, 5s);
+  EXPECT_EQ(options.ttl, 2h);
+  EXPECT_EQ(options.priority, 9);
+  const LinkOptions none = accepted("file:q?delay=none&ttl=none&priority=0", &kPush).options;
+  EXPECT_EQ(none.delay, 0s);
+  EXPECT_EQ(none.ttl, 0s);
+  EXPECT_EQ(none.priority, 0);
+  for (const char* wrong : {"delay=5", "delay=99999d", "ttl=0s", "ttl=soon", "priority=10", "priority=-1", "priority="})
+    EXPECT_EQ(refused(std::string("file:q?") + wrong, &kPush).code(), Code::invalid) << wrong;
+  const EndpointUse pub{.produces = true, .consumes = false, .type = "PUB", .publishes = true};
+  EXPECT_EQ(error("file:q?priority=1", &pub),
+            "file:q?priority=1: option 'priority' is not for PUB: what is published is a history, which has one order, "
+            "and its readers read one stream; remove it");
+  EXPECT_EQ(accepted("file:q?ttl=1s", &pub).options.priority, std::nullopt);
+}
+
+TEST(EndpointOptions, OfWhatAQueueHolds) {
+  EXPECT_EQ(accepted("file:q?limit=1000").options.limit, "1000");
+  EXPECT_EQ(accepted("file:q?limit=65536B").options.limit, "64KiB");
+  EXPECT_EQ(accepted("file:q?limit=none").options.limit, "");
+  EXPECT_EQ(accepted("file:q").options.limit, std::nullopt);
+  for (const char* wrong : {"limit=0", "limit=7d", "limit=forever", "groups=", "groups=a,,b", "groups=a,b.dead"})
+    EXPECT_EQ(refused(std::string("file:q?") + wrong).code(), Code::invalid) << wrong;
+  EXPECT_EQ(accepted("file:q?groups=a,b.c").options.groups, (std::vector<std::string>{"a", "b.c"}));
 }
 
 /// The page for users and the table may not drift apart.

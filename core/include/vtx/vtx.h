@@ -93,7 +93,7 @@ VTX_EXPORT int vtx_last_endpoint (vtx_t *vtx, void *socket, char *buffer, size_t
 
 /*
  * Waits until all that was sent on the socket's VTX links before the call is durable, as their `durability` says.
- * @timeout_ms: -1 for ever. errno: EAGAIN (not within the time; nothing is lost, call again), ENOSPC and others (what holds the link up), ECANCELED (the link ended first),
+ * @timeout_ms: -1 for ever. errno: EAGAIN (not within the time; nothing is lost, call again), ENOBUFS (the queue is at its limit), ENOSPC and others (what holds the link up), ECANCELED (the link ended first),
  * EINVAL (a message since the last flush was refused and dropped, as vtx_last_error() and VTX_EVENT_REFUSED say; all others are durable).
  */
 VTX_EXPORT int vtx_flush (vtx_t *vtx, void *socket, int timeout_ms);
@@ -140,6 +140,7 @@ enum {
   VTX_EVENT_TRIMMED = 11,      /* retention removed messages that this reader had not been given: see the sentence for how many */
   VTX_EVENT_BAD_PROPERTIES = 12, /* the last frame of a message is no property block: it was stored as part of the message */
   VTX_EVENT_PEER_REFUSED = 13, /* a ROUTER has no socket or descriptor left for another peer: the sentence names the limits */
+  VTX_EVENT_QUEUE_FULL = 14,   /* the queue is at its `limit`: senders block, and VTX_EVENT_RECOVERED tells when all they sent is stored */
   VTX_EVENT_EPOCH = 15 /* the store went back in time, as by a restored backup, or is another one now: docs/guarantees.md tells what follows */
 };
 
@@ -166,6 +167,7 @@ typedef struct vtx_stats_t {
                               group (PUSH, PUB, XPUB, REQ); for a subscriber without a name: not yet delivered */
   uint64_t trimmed;        /* removed by retention before this reader had been given them */
   uint64_t undeliverable;  /* replies that found no mailbox: their asker is no more */
+  uint64_t refused;        /* of the dropped ones, those that the store would never take */
 } vtx_stats_t;
 
 /*

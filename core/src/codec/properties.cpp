@@ -14,16 +14,23 @@
 namespace vtx {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr std::size_t kLongest = 64 * 1024;
 constexpr std::size_t kLongestName = 64;
-constexpr Range<driver::Ms> kTtl{1ms, 24h * 365 * 100};
-
 // VTX writes these on the way out; a message that is passed on carries those of the hop before.
 constexpr std::array<std::string_view, 8> kOurs{"Delivery-Id", "Sequence", "Sent-Time",  "Deliveries",
                                                 "Caught-Up",   "Reason",   "Request-Id", "Reply-To"};
-constexpr std::array<std::string_view, 2> kNotYet{"Delay", "Priority"};
+/// What VTX acts upon. False: it is none of these.
+Result<bool> take(std::string_view name, std::string_view value, SentProperties& sent) {
+  const auto store = [](auto parsed, auto& target) -> Result<bool> {
+    if (!parsed) return tl::unexpected<Status>(std::move(parsed).error());
+    target = *parsed;
+    return true;
+  };
+  if (name == "Delay") return store(parse_delay(value), sent.delay);
+  if (name == "Ttl") return store(parse_ttl(value), sent.ttl);
+  if (name == "Priority") return store(parse_priority(value), sent.priority);
+  return false;
+}
 
 /// Takes the next line off the text.
 std::string_view next_line(std::string_view& text) {
@@ -68,11 +75,10 @@ std::string_view property_of(std::string_view text, std::string_view name) {
   return {};
 }
 
-Result<SentProperties> parse_properties(std::string_view text) {
+Result<SentProperties> parse_properties(std::string_view text, SentProperties sent) {
   if (text.size() > kLongest)
     return fail(Code::invalid,
                 fmt::format("the properties have {} bytes: at most {} are possible", text.size(), kLongest));
-  SentProperties sent;
   while (!text.empty()) {
     const std::string_view whole = next_line(text);
     const Line line = split(whole);
@@ -80,15 +86,9 @@ Result<SentProperties> parse_properties(std::string_view text) {
       return fail(Code::invalid,
                   fmt::format("'{}' is no property: write lines of 'Name: value'", printable(whole.substr(0, 80))));
     if (is_one_of(line.name, kOurs)) continue;
-    if (is_one_of(line.name, kNotYet))
-      return fail(Code::unsupported, fmt::format("the property '{}' is not yet supported: leave it out", line.name));
-    if (line.name != "Ttl") {
-      add_property(sent.kept, line.name, line.value);
-      continue;
-    }
-    const auto ttl = parse_time(line.value, kTtl);
-    if (!ttl) return fail(Code::invalid, "property 'Ttl': " + ttl.error().text());
-    sent.ttl = *ttl;
+    const auto taken = take(line.name, line.value, sent);
+    if (!taken) return fail(Code::invalid, fmt::format("property '{}': {}", line.name, taken.error().text()));
+    if (!*taken) add_property(sent.kept, line.name, line.value);
   }
   return sent;
 }

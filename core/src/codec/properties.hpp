@@ -20,12 +20,15 @@ std::string_view property_of(std::string_view text, std::string_view name);
 
 /// What an application asks for, with the last frame of a message.
 struct SentProperties {
-  std::string kept;  ///< lines that go with the message: all but those that VTX itself writes or acts upon
-  driver::Ms ttl{};  ///< 0 none
+  std::string kept;    ///< lines that go with the message: all but those that VTX itself writes or acts upon
+  driver::Ms delay{};  ///< 0 none
+  driver::Ms ttl{};    ///< 0 none
+  int priority = 0;
 };
 
+/// @param defaults  what is asked for where the text says nothing
 /// Fails with a sentence that names the line. A last line may lack its \n.
-Result<SentProperties> parse_properties(std::string_view text);
+Result<SentProperties> parse_properties(std::string_view text, SentProperties defaults = {});
 
 /// RFC 3339 with milliseconds, in UTC: "2026-11-21T08:00:00.000Z".
 std::string rfc3339(driver::StoreTime time);

@@ -99,6 +99,8 @@ Status check_whole(const LinkEndpoint& endpoint, const EndpointUse* use) {
                             use->type)};
     }
   }
+  if (use != nullptr && use->publishes && endpoint.given.contains("priority"))
+    return {Code::invalid, fmt::format("option 'priority' is not for {}: {}; remove it", use->type, kOneOrder)};
   if (endpoint.given.contains("log") && !options.subscription.empty())
     return {Code::invalid,
             "option 'log' is for readers: a subscription is a cursor on the stream main; leave out one of the two"};
@@ -118,6 +120,7 @@ Status parse(std::string_view text, const Schemes& schemes, const EndpointUse* u
   Result<Uri> uri = parse_uri(text);
   if (!uri) return std::move(uri).error();
   if (Status bad = apply_query(*uri, *of_driver, use, out); !bad.ok()) return bad;
+  if (use != nullptr && use->publishes) out.options.priority.reset();
   if (Status bad = check_whole(out, use); !bad.ok()) return bad;
   driver::Endpoint& address = out.address;
   address.text = displayable_uri(text);

@@ -19,6 +19,10 @@ namespace vtx {
 
 enum class Ack { release, next, manual, none };
 
+/// Why who publishes sends with no priority.
+inline constexpr std::string_view kOneOrder =
+    "what is published is a history, which has one order, and its readers read one stream";
+
 /// Values of the options of docs/endpoints.md; what was not given has its default here.
 struct LinkOptions {
   std::string queue = "default";
@@ -34,9 +38,15 @@ struct LinkOptions {
   std::size_t prefetch_bytes = 64U * 1024 * 1024;
   driver::Ms lease{5000};
   std::optional<driver::u32> max_deliveries;
-  bool blocks_when_full = false;      ///< a ROUTER
-  bool properties = false;            ///< a frame of them ends every message
+  bool blocks_when_full = false;  ///< a ROUTER
+  bool properties = false;        ///< a frame of them ends every message
+  // Of messages whose properties say nothing else:
+  driver::Ms delay{0};
+  driver::Ms ttl{0};                  ///< 0: none
+  std::optional<int> priority = 0;    ///< unset: none can be given, see kOneOrder
   std::optional<std::string> retain;  ///< normalised: consumed, 7d, 100000, 64MiB, …
+  std::vector<std::string> groups;    ///< that hold back retention from the queue's creation on
+  std::optional<std::string> limit;   ///< normalised: 100000, 64MiB; empty none
 };
 
 struct LinkEndpoint {
@@ -47,10 +57,11 @@ struct LinkEndpoint {
 
 /// Who will use the endpoint, as far as its options are concerned.
 struct EndpointUse {
-  bool produces = false;  ///< the socket type sends
-  bool consumes = false;  ///< the socket type receives
-  std::string type;       ///< for messages: "PUSH"
-  bool filters = false;   ///< receives by subscription
+  bool produces = false;   ///< the socket type sends
+  bool consumes = false;   ///< the socket type receives
+  std::string type;        ///< for messages: "PUSH"
+  bool filters = false;    ///< receives by subscription
+  bool publishes = false;  ///< sends to all who subscribe
 };
 
 /// The names of a scheme's own options, or nullopt for an unknown scheme; and all schemes, for messages.

@@ -38,6 +38,17 @@ Status store(Result<T> parsed, Target& target) {
 Status parse_queue(std::string_view text, LinkOptions& options) { return store(parse_queue_name(text), options.queue); }
 Status parse_group(std::string_view text, LinkOptions& options) { return store(parse_name(text), options.group); }
 
+Status parse_groups(std::string_view text, LinkOptions& options) {
+  while (true) {
+    const std::size_t end = std::min(text.find(','), text.size());
+    auto name = parse_name(text.substr(0, end));
+    if (!name) return std::move(name).error();
+    options.groups.push_back(std::move(*name));
+    if (end == text.size()) return {};
+    text.remove_prefix(end + 1);
+  }
+}
+
 Status parse_ack(std::string_view text, LinkOptions& options) {
   static constexpr std::array<std::string_view, 4> kNames{"release", "next", "manual", "none"};  // as enum Ack
   return store(parse_choice(text, kNames), options.ack);
@@ -74,6 +85,11 @@ Status parse_retain(std::string_view text, LinkOptions& options) {
                options.retain);
 }
 
+Status parse_queue_limit(std::string_view text, LinkOptions& options) {
+  return store(driver::parse_limit(text).map([](const driver::QueueLimit& limit) { return driver::to_text(limit); }),
+               options.limit);
+}
+
 Status parse_subscription(std::string_view text, LinkOptions& options) {
   return store(parse_name(text), options.subscription);
 }
@@ -82,6 +98,12 @@ Status parse_subscription(std::string_view text, LinkOptions& options) {
 Status parse_from(std::string_view text, LinkOptions& options) {
   return store(driver::parse_start(text).map([&](const driver::Start&) { return std::string(text); }), options.from);
 }
+
+Status parse_visible_after(std::string_view text, LinkOptions& options) {
+  return store(parse_delay(text), options.delay);
+}
+Status parse_time_to_live(std::string_view text, LinkOptions& options) { return store(parse_ttl(text), options.ttl); }
+Status parse_rank(std::string_view text, LinkOptions& options) { return store(parse_priority(text), options.priority); }
 
 Status parse_with_properties(std::string_view text, LinkOptions& options) {
   static constexpr std::array<std::string_view, 2> kNames{"off", "on"};  // as bool properties
@@ -116,8 +138,8 @@ constexpr std::array kTable{
               parse_queue},
     OptionRow{"group", kConsumers, "PULL", "0.1", "default, a name",
               "every group gets every message, its members compete", parse_group},
-    OptionRow{"groups", kBoth, "", "", "names", "groups that hold back retention from the queue's creation on",
-              nullptr},
+    OptionRow{"groups", kBoth, "PUSH PULL PUB XPUB SUB XSUB", "0.1", "names",
+              "groups that hold back retention from the queue's creation on; its creator declares them", parse_groups},
     OptionRow{"subscription", kConsumers, "SUB XSUB", "0.1", "none, a name", "a durable cursor, its members compete",
               parse_subscription},
     OptionRow{"from", kConsumers, "PULL SUB XSUB REP DEALER ROUTER PAIR", "0.1",
@@ -136,11 +158,13 @@ constexpr std::array kTable{
               parse_max_deliveries},
     OptionRow{"retain", kBoth, "", "0.1", "consumed (PUB 7d), forever, an age, a count, a size",
               "how long messages stay; the queue's creator declares it", parse_retain},
-    OptionRow{"limit", kBoth, "", "", "none, a count, a size", "a full queue blocks its senders", nullptr},
-    OptionRow{"delay", kProducers, "", "", "none, a time", "messages become visible so much later", nullptr},
-    OptionRow{"ttl", kProducers, "", "", "none, a time", "messages expire so much later", nullptr},
-    OptionRow{"priority", kProducers, "", "", "none, 0 to 9", "each priority is drained before the ones below it",
-              nullptr},
+    OptionRow{"limit", kBoth, "", "0.1", "none, a count, a size",
+              "a full queue blocks its senders; the queue's creator declares it", parse_queue_limit},
+    OptionRow{"delay", kProducers, "", "0.1", "none, a time", "messages become visible so much later",
+              parse_visible_after},
+    OptionRow{"ttl", kProducers, "", "0.1", "none, a time", "messages expire so much later", parse_time_to_live},
+    OptionRow{"priority", kProducers, "", "0.1", "0 to 9", "each priority is drained before the ones below it",
+              parse_rank},
     OptionRow{"properties", kBoth, "", "0.1", "off, on", "a trailing frame of Name: value lines",
               parse_with_properties},
     OptionRow{"spool", kProducers, "", "", "none, an endpoint", "a local store to write to while this one is away",

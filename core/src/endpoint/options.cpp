@@ -133,6 +133,21 @@ std::string to_text(const Retention& retention) {
   return {};
 }
 
+Result<QueueLimit> parse_limit(std::string_view text) {
+  if (text.empty() || text == "none") return QueueLimit{};
+  const auto as_declared = parse_retention(text);
+  if (as_declared && as_declared->kind == Retention::Kind::count) return QueueLimit{as_declared->amount, UINT64_MAX};
+  if (as_declared && as_declared->kind == Retention::Kind::size) return QueueLimit{UINT64_MAX, as_declared->amount};
+  return fail(Code::invalid,
+              fmt::format("'{}' is no limit: write a count as 100000, a size as 64MiB, or none", printable(text)));
+}
+
+std::string to_text(const QueueLimit& limit) {
+  if (limit.messages != UINT64_MAX) return to_text(Retention{Retention::Kind::count, {}, limit.messages});
+  if (limit.bytes != UINT64_MAX) return to_text(Retention{Retention::Kind::size, {}, limit.bytes});
+  return {};
+}
+
 Result<Start> parse_start(std::string_view text) {
   Start start;
   if (text.starts_with("seq:")) {

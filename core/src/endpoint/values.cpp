@@ -11,6 +11,7 @@
 #include "endpoint/characters.hpp"
 #include "endpoint/uri.hpp"
 #include "util/nearest.hpp"
+#include "vtx/driver/operations.hpp"
 
 namespace vtx {
 namespace {
@@ -24,6 +25,8 @@ struct Unit {
 };
 // Largest first, for size_text() and to_text().
 constexpr std::array<Unit, 3> kSizeUnits{{{"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}}};
+constexpr Range<Ms> kDelay{Ms(0), std::chrono::hours(24) * 365 * 10};
+constexpr Range<Ms> kLife{Ms(1), std::chrono::hours(24) * 365 * 100};
 constexpr std::array<Unit, 5> kTimeUnits{{{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
 
 /// A number and what stands behind it. `value` nullopt: more than 64 bits.
@@ -115,6 +118,22 @@ Result<Ms> parse_time(std::string_view text, Range<Ms> range) {
   const Range<uint64_t> counts{static_cast<uint64_t>(range.least.count()), static_cast<uint64_t>(range.most.count())};
   return in_range(text, number.value ? product(*number.value, *factor) : std::nullopt, counts, show)
       .map([](uint64_t ms) { return Ms(ms); });
+}
+
+Result<Ms> parse_delay(std::string_view text) {
+  if (text == "none") return Ms(0);
+  return parse_time(text, kDelay);
+}
+
+Result<Ms> parse_ttl(std::string_view text) {
+  if (text == "none") return Ms(0);
+  return parse_time(text, kLife);
+}
+
+Result<int> parse_priority(std::string_view text) {
+  if (text.size() == 1 && is_digit(text.front())) return text.front() - '0';
+  return fail(Code::invalid, fmt::format("'{}' is no priority: write a number from 0 to {}, which goes first",
+                                         printable(text), driver::kHighestPriority));
 }
 
 Result<std::string> parse_name(std::string_view text) {

@@ -28,6 +28,12 @@ Result<std::uint64_t> parse_count(std::string_view text, Range<std::uint64_t> ra
 Result<std::uint64_t> parse_size(std::string_view text, Range<std::uint64_t> range);
 /// "250ms", "5s", "10m", "2h", "7d".
 Result<driver::Ms> parse_time(std::string_view text, Range<driver::Ms> range);
+/// How long a message waits before it comes: a time, or "none", which is 0.
+Result<driver::Ms> parse_delay(std::string_view text);
+/// How long a message lives: a time, or "none", which is 0.
+Result<driver::Ms> parse_ttl(std::string_view text);
+/// "0" to "9".
+Result<int> parse_priority(std::string_view text);
 /// [A-Za-z0-9._-]{1,100}, not ending in .dead.
 Result<std::string> parse_name(std::string_view text);
 /// As parse_name, or NAME.dead for a name.

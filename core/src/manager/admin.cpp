@@ -33,6 +33,7 @@ json to_json(const QueueStats& queue) {
            {"limit", queue.declared.limit},
            {"messages", queue.messages},
            {"bytes", queue.bytes},
+           {"delayed", queue.delayed},
            {"head", queue.head},
            {"tail", queue.tail},
            {"dead", queue.dead},

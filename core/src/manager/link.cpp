@@ -63,6 +63,7 @@ void Link::add_stats(vtx_stats_t& stats) const {
   stats.dropped += stats_.dropped;
   stats.trimmed += stats_.trimmed;
   stats.undeliverable += stats_.undeliverable;
+  stats.refused += stats_.refused;
   stats.claims += stats_.claims;
   stats.in_hand += receiver_ ? receiver_->in_hand() : 0;
   // The least live state of all: closing and waiting say more than connecting, and that more than live.
@@ -124,6 +125,8 @@ void Link::open_queue() {
   OpenQueue open;
   open.queue = options.queue;
   open.retain = options.retain;
+  open.limit = options.limit;
+  open.groups = options.groups;
   open.defaults.retain = options.queue.ends_with(".dead") ? "forever" : std::string(request_.pattern->default_retain);
   open.change = request_.bind;
   open.role = role_of(*request_.pattern, request_.bind);
@@ -131,7 +134,8 @@ void Link::open_queue() {
   engine_.submit(std::move(open), [self = shared_from_this()](Completion& answer) {
     if (answer.status.ok()) {
       if (const auto retention = parse_retention(answer.declared.retain))
-        self->engine_.tender().declared(self->request_.endpoint.options.queue, *retention);
+        self->engine_.tender().declared(self->request_.endpoint.options.queue, *retention,
+                                        !answer.declared.limit.empty());
       self->queue_ = answer.id;
       self->name_ ? self->take_name(answer.id) : self->open_sides(answer.id);
     } else {

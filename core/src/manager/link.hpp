@@ -118,6 +118,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool has_arrived();
   bool deliver();
   bool send_next();
+  bool is_late(const Slot& slot) const;
   bool aim(const Slot& slot);
   void make_frame(Slot& slot, std::size_t part, zmq_msg_t* frame);
   bool hand_over(Slot& slot);

@@ -33,8 +33,11 @@ bool Link::deliver() {
 }
 
 bool Link::send_next() {
-  // While it waited, its claim was given up: by `hold`, or to a take-over. It is another's now.
-  if (pending_ != nullptr && pending_->batch->owner == nullptr) return_pending();
+  // While it waited, its claim was given up, by `hold` or to a take-over, and it is another's now; or its time was over.
+  if (pending_ != nullptr && (pending_->batch->owner == nullptr || is_late(*pending_))) {
+    return_pending();
+    decide_releases();  // before its batch is through
+  }
   Slot* slot = pending_;
   if (slot == nullptr) {
     slot = receiver_->front();
@@ -60,6 +63,10 @@ bool Link::aim(const Slot& slot) {
   if (pending_ == nullptr && !pipe_->terminated())
     receiver_->put_off(kNoPipe, "there was no socket or descriptor left for its sender");
   return false;
+}
+
+bool Link::is_late(const Slot& slot) const {
+  return has_expired(slot.batch->messages()[slot.index], engine_.reactor().clock);
 }
 
 void Link::make_frame(Slot& slot, std::size_t part, zmq_msg_t* frame) {

@@ -171,9 +171,10 @@ void Consumer::on_claim(Completion& answer) {
   if (dropped_) return;
   tell_trouble(answer.status, "messages are claimed again");
   if (answer.status.code() == Code::not_found) make_again();
-  if (!caught_up_ && newest_ == 0 && answer.status.ok()) {
-    if (answer.claim && answer.claim->last >= answer.head) newest_ = answer.claim->last;
-    if (!answer.claim && !answer.retry_waiting && !answer.due_in) on_caught_up();
+  if (!caught_up_ && newest_.seq == 0 && answer.status.ok()) {
+    if (answer.claim && answer.claim->last >= answer.head && !answer.more)
+      newest_ = {answer.claim->stream, answer.claim->last};
+    if (!answer.claim && !answer.retry_waiting && !answer.retry_later) on_caught_up();
   }
   if (!answer.claim) return;
   const Claim& claim = *answer.claim;
@@ -210,8 +211,17 @@ void Consumer::on_claim(Completion& answer) {
       held.ready = false;
       for (std::size_t i = 0; i < count; ++i) mark(held, offset(held, i));
     }
-    queue_.push_back(claim.id);
+    enqueue(held);
   }
+}
+
+/// What was claimed later goes first when its priority is higher.
+void Consumer::enqueue(const Leased& held) {
+  const auto goes_after = [&](Id id) {
+    const auto found = claims_.find(id);
+    return found != claims_.end() && found->second.claim.priority < held.claim.priority;
+  };
+  queue_.insert(std::ranges::find_if(queue_, goes_after), held.claim.id);
 }
 
 void Consumer::dead_letter(Leased& held) {
@@ -277,7 +287,7 @@ Slot* Consumer::front() {
 /// False when the next message need not be handed over: it was settled instead.
 bool Consumer::is_wanted(Leased& held) {
   const Message& message = held.batch->messages()[held.next];
-  const bool expired = message.expires != StoreTime{} && message.expires <= engine_.reactor().clock.wall();
+  const bool expired = has_expired(message, engine_.reactor().clock);
   const Fit fit = expired ? Fit::not_wanted : fit_of(message);
   if (fit == Fit::good) return true;
   --unsent_;
@@ -286,9 +296,12 @@ bool Consumer::is_wanted(Leased& held) {
     if (!is_done(held, at)) dead_letter(held, message.seq, wanted_.malformed);
   } else {
     ++(expired ? stats_.expired : stats_.filtered);
-    if (!is_done(held, at)) mark(held, at, expired ? Verdict::expired : Verdict::filtered, {}, {});
+    if (!is_done(held, at))
+      mark(held, at, expired ? Verdict::expired : Verdict::filtered, {}, {});
+    else
+      ++untold_[expired ? "expired" : "filtered"];
   }
-  on_passed(message.seq);
+  on_passed({held.claim.stream, message.seq});
   return false;
 }
 
@@ -298,12 +311,12 @@ Fit Consumer::fit_of(const Message& message) const {
   return Fit::not_wanted;
 }
 
-void Consumer::on_passed(Seq seq) {
-  if (newest_ != 0 && seq >= newest_) on_caught_up();
+void Consumer::on_passed(Place place) {
+  if (newest_.seq != 0 && place.stream == newest_.stream && place.seq >= newest_.seq) on_caught_up();
 }
 
 void Consumer::on_caught_up() {
-  newest_ = 0;
+  newest_ = {};
   if (!std::exchange(caught_up_, true)) caught_up_untold_ = wanted_.filtering;
 }
 
@@ -328,9 +341,9 @@ void Consumer::pop() {
     deadlines_.push_back({engine_.reactor().clock.now() + options_.hold, held.claim.id, static_cast<u32>(held.next)});
     arm_hold();
   }
-  const Seq seq = held.batch->messages()[held.next++].seq;
-  if (caught_up_ && first_live_ == 0) first_live_ = seq;
-  on_passed(seq);
+  const Place place{held.claim.stream, held.batch->messages()[held.next++].seq};
+  if (caught_up_ && first_live_.seq == 0) first_live_ = place;
+  on_passed(place);
   watch_for_stall();
 }
 
@@ -359,10 +372,11 @@ void Consumer::watch_for_stall() {
 
 void Consumer::describe(const Slot& slot, std::string& properties) const {
   const Leased& held = leased(slot.batch);
-  const Seq seq = held.batch->messages()[slot.index].seq;
+  const Place place{held.claim.stream, held.batch->messages()[slot.index].seq};
   add_property(properties, "Deliveries", fmt::format("{}", held.claim.delivery));
+  if (held.claim.priority > 0) add_property(properties, "Priority", fmt::format("{}", held.claim.priority));
   if (!held.claim.reason.empty()) add_property(properties, "Reason", held.claim.reason);
-  if (wanted_.filtering && seq == first_live_) add_property(properties, "Caught-Up", "yes");
+  if (wanted_.filtering && place == first_live_) add_property(properties, "Caught-Up", "yes");
 }
 
 bool Consumer::decide(Id claim, Seq seq, Outcome outcome, std::uint32_t delay_ms) {
@@ -399,7 +413,14 @@ void Consumer::decide(Leased& held, Slot& slot) {
   ++let_go_;
   ++let_go_ever_;
   stalled_ = false;
-  if (is_done(held, at)) return;
+  if (is_done(held, at)) {
+    // With ack=none it was settled, and then it waited for room in the pipe until it was too late.
+    if (slot.outcome() != Outcome::unread || !has_expired(held.batch->messages()[slot.index], engine_.reactor().clock))
+      return;
+    ++stats_.expired;
+    ++untold_["expired"];
+    return;
+  }
   switch (slot.outcome()) {
     case Outcome::received:
       if (options_.ack == Ack::next && closing_) {
@@ -426,6 +447,11 @@ void Consumer::decide(Leased& held, Slot& slot) {
       if (slot.passed_over) {
         ++stats_.filtered;
         mark(held, at, Verdict::filtered, {}, {});
+        break;
+      }
+      if (has_expired(held.batch->messages()[slot.index], engine_.reactor().clock)) {
+        ++stats_.expired;
+        mark(held, at, Verdict::expired, {}, {});
         break;
       }
       ++stats_.returned;
@@ -524,7 +550,8 @@ bool Consumer::work() {
 bool Consumer::settle() {
   if (unconfirmed_ != nullptr) rest();  // the last of its neighbours may have been given back by `hold`
   if (let_go_ > 0) window_.on_settled(std::exchange(let_go_, 0), engine_.reactor().clock.now(), in_hand_);
-  if (settling_ || settle_again_ != 0 || dirty_.empty() || !engine_.live() || group_ == 0) return false;
+  if (settling_ || settle_again_ != 0 || !engine_.live() || group_ == 0) return false;
+  if (dirty_.empty() && untold_.empty()) return false;
   Commit commit;
   commit.sync = options_.ack == Ack::none;
   std::vector<Sent> sent;
@@ -539,9 +566,14 @@ bool Consumer::settle() {
     commit.settles.push_back({group_, id, held.done, held.odd_sent});
   }
   dirty_.clear();
-  if (sent.empty()) return false;
+  for (const auto& [what, n] : untold_) commit.tallies.push_back({queue_id_, what, n});
+  if (sent.empty() && untold_.empty()) return false;
   settling_ = true;
-  engine_.submit(std::move(commit), [self = shared_from_this(), sent = std::move(sent)](Completion& answer) {
+  engine_.submit(std::move(commit), [self = shared_from_this(), sent = std::move(sent),
+                                     told = std::exchange(untold_, {})](Completion& answer) {
+    // As of a producer's: rather once too few than twice.
+    if (!answer.status.ok() && answer.status.code() != Code::in_doubt)
+      for (const auto& [what, n] : told) self->untold_[what] += n;
     self->on_settled(sent, answer);
   });
   return true;

@@ -106,6 +106,11 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
     bool closed = false;
     bool repeated = false;
   };
+  struct Place {
+    driver::Id stream = 0;
+    driver::Seq seq = 0;  ///< 0 none
+    bool operator==(const Place&) const = default;
+  };
   struct Deadline {
     driver::Steady due;
     driver::Id claim = 0;
@@ -123,9 +128,10 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   void on_open(const driver::Completion& answer);
   void make_again();
   bool keep_filter();
+  void enqueue(const Leased& held);
   bool is_wanted(Leased& held);
   Fit fit_of(const driver::Message& message) const;
-  void on_passed(driver::Seq seq);
+  void on_passed(Place place);
   void on_caught_up();
   void tell_caught_up();
   bool settle();
@@ -172,8 +178,8 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   driver::u32 scan_ = 1;  ///< messages to claim while none of them is wanted
   bool caught_up_ = false;
   bool caught_up_untold_ = false;
-  driver::Seq first_live_ = 0;  ///< the first one after that
-  driver::Seq newest_ = 0;      ///< once a claim reached the head of its stream: the message that was it
+  Place first_live_;  ///< the first one after that
+  Place newest_;      ///< once a claim left nothing in the group: the last message of it
   bool joined_ = false;
   bool closing_ = false;
   bool dropped_ = false;         ///< the link has ended: its counters and events are no more
@@ -185,7 +191,8 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   std::uint64_t in_hand_ = 0;     ///< lent, undecided
   std::uint64_t unsent_ = 0;      ///< claimed, not handed over
   std::vector<driver::Id> dirty_;
-  std::uint32_t let_go_ = 0;  ///< decided since the window was told
+  std::map<std::string, driver::u64> untold_;  ///< ack=none: what became of messages after they were settled
+  std::uint32_t let_go_ = 0;                   ///< decided since the window was told
   bool settling_ = false;
   bool troubled_ = false;
   Timers::Token settle_again_ = 0;

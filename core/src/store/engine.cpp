@@ -6,6 +6,7 @@
 #include "store/feed.hpp"
 #include "store/holder.hpp"
 #include "store/peer_list.hpp"
+#include "store/producer.hpp"
 #include "store/reader.hpp"
 #include "store/tender.hpp"
 
@@ -132,6 +133,9 @@ void Engine::on_changed(const std::string& queue) {
   for (Reader* reader : readers_) {
     if (queue.empty() || reader->queue() == queue) reader->on_changed();
   }
+  for (Producer* producer : producers_) {
+    if (queue.empty() || producer->queue_name() == queue) producer->on_room();
+  }
   on_joined(queue);
 }
 
@@ -149,7 +153,7 @@ void Engine::on_changed(const std::string& queue, const std::string& stream) {
 
 /// The store may say more closely than by queue who is concerned.
 void Engine::on_news(const Completion& completion) {
-  if (completion.groups.empty() && completion.streams.empty() && completion.joined.empty())
+  if (completion.groups.empty() && completion.streams.empty() && completion.roomy.empty() && completion.joined.empty())
     return on_changed(completion.changed);
   const auto has = [](const std::vector<driver::Id>& ids, driver::Id id) {
     return std::ranges::find(ids, id) != ids.end();
@@ -158,6 +162,8 @@ void Engine::on_news(const Completion& completion) {
     if (const auto feed = known.lock(); feed && has(completion.groups, feed->group())) feed->on_changed();
   for (Reader* reader : readers_)
     if (has(completion.streams, reader->stream())) reader->on_changed();
+  for (Producer* producer : producers_)
+    if (has(completion.roomy, producer->stream())) producer->on_room();
   for (PeerList* list : peer_lists_)
     if (has(completion.joined, list->queue())) list->on_changed();
 }

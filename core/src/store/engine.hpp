@@ -24,6 +24,7 @@ namespace vtx {
 class Feed;
 class Holder;
 class PeerList;
+class Producer;
 class Reader;
 class Tender;
 
@@ -81,6 +82,9 @@ class Engine {
   /// A reader is told what on_changed() tells, until it is removed.
   void add(Reader* reader) { readers_.push_back(reader); }
   void remove(Reader* reader) { std::erase(readers_, reader); }
+  /// A producer is told that there may be room in a queue that was full, until it is removed.
+  void add(Producer* producer) { producers_.push_back(producer); }
+  void remove(Producer* producer) { std::erase(producers_, producer); }
   void add(PeerList* list) { peer_lists_.push_back(list); }
   void remove(PeerList* list) { std::erase(peer_lists_, list); }
   bool has_members() const { return !members_.empty(); }
@@ -128,6 +132,7 @@ class Engine {
   Timers::Token retry_ = 0;
   std::vector<Member*> members_;
   std::vector<Reader*> readers_;
+  std::vector<Producer*> producers_;
   std::vector<PeerList*> peer_lists_;
   driver::u64 last_ticket_ = 0;
   std::unordered_map<driver::u64, Answer> pending_;

@@ -13,6 +13,7 @@ struct LinkStats {
   std::uint64_t taken = 0, durable = 0, commits = 0;
   std::uint64_t delivered = 0, redelivered = 0, settled = 0, nacked = 0, returned = 0;
   std::uint64_t filtered = 0, expired = 0, dead_lettered = 0, fenced = 0, dropped = 0, trimmed = 0, undeliverable = 0;
+  std::uint64_t refused = 0;
   std::uint64_t claims = 0;
 };
 

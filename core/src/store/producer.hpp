@@ -53,9 +53,13 @@ class Producer : public std::enable_shared_from_this<Producer> {
 
   /// Commits what has gathered, unless a commit runs. True when something was submitted.
   bool commit();
+  /// There may be room in the queue, if it was full.
+  void on_room();
+  const std::string& queue_name() const { return options_.queue; }
+  driver::Id stream() const { return stream_; }
   bool is_open() const { return open_; }
   /// Everything taken is durable, as `durability` says.
-  bool idle() const { return done_ == taken_; }
+  bool idle() const { return done_ == taken_ && untold_ == 0 && !telling_; }
   std::uint64_t taken() const { return taken_; }
   /// Of these, what is durable or was refused.
   std::uint64_t done() const { return done_; }
@@ -85,12 +89,13 @@ class Producer : public std::enable_shared_from_this<Producer> {
   /// A consumer of this engine that waits for these items may ask for them.
   virtual void wake(Items) const { engine_.on_changed(options_.queue, kind_); }
   virtual void on_stored(Items, const driver::Completion&) {}
+  /// Counts messages that nobody will ever store; the store keeps the number.
+  void count_refused(driver::u64 n);
   /// It will not be stored.
   virtual void on_given_up(const Item&, const std::string& /*why*/) {}
 
   bool given_up() const { return given_up_; }
   driver::Id queue() const { return queue_; }
-  const std::string& queue_name() const { return options_.queue; }
   Engine& engine() const { return engine_; }
   LinkStats& stats() { return stats_; }
   LinkEvents& events() { return events_; }
@@ -103,22 +108,30 @@ class Producer : public std::enable_shared_from_this<Producer> {
     std::size_t done = 0;            ///< items stored or refused
     bool frozen = false;             ///< submitted once: it is repeated as it was, or the store would not know it again
     bool singly = false;             ///< one of it is refused: item by item, to find which
+    std::size_t at_most = 0;         ///< items of the next commit, since the queue has room for no more; 0 all
     std::vector<std::byte> encoded;  ///< bodies of several frames, joined
-    std::size_t next() const { return singly ? 1 : items.size() - done; }  ///< items of the next commit
+    std::size_t next() const;        ///< items of the next commit
     void clear();
   };
 
   Batch& gathering();
   Frame frame_of(Batch& batch, std::size_t index) const;
   void take_properties(std::vector<Frame>& frames, Item& item);
+  driver::Append& append_to(int priority, driver::Commit& commit) const;
   std::vector<driver::Message> messages_of(Batch& batch);
   void on_committed(driver::Completion& answer);
+  void tell_refused();
+  void on_told(driver::u64 told, const Status& status);
+  void on_trouble(const Status& why);
+  void on_full(const driver::Completion& answer);
+  void on_calm();
   void recover();
   void on_refused(const Status& why);
   void on_done(std::size_t count);
 
   Engine& engine_;
   const LinkOptions options_;
+  const SentProperties defaults_;
   LinkStats& stats_;
   LinkEvents& events_;
   bool open_ = false;
@@ -136,6 +149,11 @@ class Producer : public std::enable_shared_from_this<Producer> {
   bool dropped_ = false;
   bool given_up_ = false;
   Timers::Token again_ = 0;
+  driver::u64 untold_ = 0;  ///< refused messages that the store has not counted
+  bool telling_ = false;    ///< a commit that says so is out
+  bool waits_for_room_ = false;
+  bool full_told_ = false;
+  Timers::Token calm_ = 0;  ///< the queue was full, and is not while this runs
   Status trouble_;
   std::uint64_t taken_ = 0;
   std::uint64_t done_ = 0;

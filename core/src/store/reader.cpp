@@ -7,6 +7,7 @@
 
 #include "codec/properties.hpp"
 #include "pattern/peer.hpp"
+#include "store/tender.hpp"
 #include "vtx/driver/names.hpp"
 #include "vtx/vtx.h"
 
@@ -152,6 +153,7 @@ void Reader::on_read(u64 changes, Completion& answer) {
   if (answer.messages.empty()) {
     // What was appended since it was asked for may have overtaken the answer.
     drained_ = changes == changes_;
+    if (answer.due_in) engine_.tender().delayed(options_.queue, *answer.due_in);
     if (unsent_ == 0) on_caught_up();
     return;
   }
@@ -212,7 +214,7 @@ bool Reader::is_wanted(const Message& message) {
     ++stats_.filtered;
     return false;
   }
-  if (message.expires == StoreTime{} || message.expires > engine_.reactor().clock.wall()) return true;
+  if (!has_expired(message, engine_.reactor().clock)) return true;
   ++stats_.expired;
   return false;
 }
@@ -230,8 +232,10 @@ void Reader::describe(const Slot& slot, std::string& properties) const {
   if (slot.batch->messages()[slot.index].seq == first_live_) add_property(properties, "Caught-Up", "yes");
 }
 
-void Reader::decide(Held& held, Slot&) {
+void Reader::decide(Held& held, Slot& slot) {
   auto& batch = static_cast<Fetched&>(held);
+  if (slot.outcome() == Outcome::unread && has_expired(slot.batch->messages()[slot.index], engine_.reactor().clock))
+    ++stats_.expired;
   --batch.lent;
   --in_hand_;
   if (batch.handed_over() && batch.lent == 0) forget(batch);

@@ -15,6 +15,11 @@
 
 namespace vtx {
 
+/// Asked whenever a message is about to go into the pipe: it is never handed over late.
+inline bool has_expired(const driver::Message& message, const driver::Clock& clock) {
+  return message.expires != driver::StoreTime{} && message.expires <= clock.wall();
+}
+
 /// Confined to its driver thread. Shared with the answers that are still on their way to it.
 class Receiver {
  public:

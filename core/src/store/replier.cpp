@@ -55,6 +55,7 @@ void Replier::address(Items items, std::vector<Message> messages, Commit& commit
     Append append;
     append.queue = queue();
     append.peer = items[i].peer;
+    append.priority = items[i].properties.priority;
     append.messages.push_back(messages[i]);
     append.only_if = static_cast<int>(settle);
     commit.appends.push_back(std::move(append));
@@ -70,7 +71,7 @@ void Replier::on_stored(Items items, const Completion& answer) {
   for (const Item& item : items) {
     const auto settle = static_cast<u32>(settlement_of(again, 0, item.claim));
     const bool fenced = std::ranges::find(answer.fenced, settle) != answer.fenced.end();
-    if (fenced) ++stats().dropped;
+    if (fenced) count_refused(1);
     requests_->on_answered(item.claim, item.offset, fenced);
   }
 }

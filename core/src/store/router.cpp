@@ -55,10 +55,12 @@ bool Router::is_too_much(const std::string& peer, const Item& item) {
 
 void Router::address(Items items, std::vector<Message> messages, Commit& commit) const {
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (i == 0 || items[i].peer != items[i - 1].peer) {
+    const int priority = items[i].properties.priority;
+    if (i == 0 || items[i].peer != items[i - 1].peer || priority != items[i - 1].properties.priority) {
       Append append;
       append.queue = queue();
       append.peer = items[i].peer;
+      append.priority = priority;
       commit.appends.push_back(std::move(append));
     }
     commit.appends.back().messages.push_back(messages[i]);

@@ -11,7 +11,6 @@ using namespace driver;
 
 namespace {
 using namespace std::chrono_literals;
-constexpr u64 kEnough = 2000;  // settled messages that are worth a step at once
 constexpr Ms kQuiet = 200ms;
 constexpr Ms kOthers =
     600ms;  // who stored it tends it, unless that has ended or was no link: then any one of those who hear of it
@@ -22,20 +21,33 @@ bool trims(const Retention& retention) {
 }
 }  // namespace
 
-void Tender::declared(const std::string& name, const Retention& retention) {
+void Tender::declared(const std::string& name, const Retention& retention, bool limited) {
   queues_[name].retention = retention;
+  queues_[name].limited = limited;
   if (trims(retention)) tend_within(name, queues_[name], 0ms);  // others may have ended before they could
 }
 
 void Tender::settled(const std::string& name, u64 count) {
   Queue& queue = queues_[name];
   queue.settled += count;
-  tend_within(name, queue, queue.settled >= kEnough ? 0ms : kQuiet);
+  tend_within(name, queue, queue.limited || queue.settled >= kEnough ? 0ms : kQuiet);
 }
 
 void Tender::stored(const std::string& name) {
   Queue& queue = queues_[name];
   tend_within(name, queue, trims(queue.retention) ? kQuiet : kMostLate);
+}
+
+void Tender::delayed(const std::string& name, Ms due_in) {
+  Queue& queue = queues_[name];
+  const Steady due = engine_.reactor().clock.now() + due_in;
+  queue.fire_at = std::min(due, queue.fire_at.value_or(due));
+  fire_in_time(name, queue);
+}
+
+void Tender::fire_in_time(const std::string& name, Queue& queue) {
+  if (queue.fire_at)
+    tend_within(name, queue, std::max(Ms(0), std::chrono::ceil<Ms>(*queue.fire_at - engine_.reactor().clock.now())));
 }
 
 void Tender::changed(const std::string& changed) {
@@ -73,6 +85,8 @@ void Tender::tend(const std::string& name) {
   engine_.reactor().timers.cancel(queue.timer);
   queue.running = true;
   queue.settled = 0;
+  queue.firing = queue.fire_at && *queue.fire_at <= engine_.reactor().clock.now();
+  if (queue.firing) queue.fire_at.reset();
   engine_.submit(Tend{name}, [this, name](Completion& answer) { on_tended(name, answer); });
 }
 
@@ -81,9 +95,12 @@ void Tender::on_tended(const std::string& name, const Completion& answer) {
   if (found == queues_.end()) return;
   Queue& queue = found->second;
   queue.running = false;
+  if (queue.firing && !answer.status.ok()) queue.fire_at = engine_.reactor().clock.now() + kQuiet;
+  fire_in_time(name, queue);
   // Another may have declared it anew.
   if (const auto retention = parse_retention(answer.declared.retain); answer.status.ok() && retention)
     queue.retention = *retention;
+  if (answer.status.ok()) queue.limited = !answer.declared.limit.empty();
   if (!answer.status.ok()) {
     if (trims(queue.retention)) tend_within(name, queue, kMostLate);
   } else if (answer.more) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "util/timers.hpp"
@@ -22,11 +23,15 @@ class Tender {
   ~Tender() { stop(); }
 
   /// A link uses the queue, which is declared so.
-  void declared(const std::string& queue, const driver::Retention& retention);
+  void declared(const std::string& queue, const driver::Retention& retention, bool limited);
+  /// A producer waits for room in the queue.
+  void make_room(const std::string& queue) { settled(queue, kEnough); }
   /// `count` messages of the queue were settled, or its consumers begin (0).
   void settled(const std::string& queue, driver::u64 count);
   /// Messages were appended to the queue: others may be too many or too old now.
   void stored(const std::string& queue);
+  /// A reader, which cannot do it itself, waits for messages that are due after so long.
+  void delayed(const std::string& queue, driver::Ms due_in);
   /// Others made messages claimable in the queue (empty: anywhere), and may be none that tend.
   void changed(const std::string& queue);
   /// Does now, by one step, what is due soon: the engine ends.
@@ -34,13 +39,19 @@ class Tender {
   void stop();
 
  private:
+  static constexpr driver::u64 kEnough = 2000;  ///< settled messages that are worth a step at once
+
   struct Queue {
     driver::Retention retention;
+    bool limited = false;  ///< somebody may wait for what can go
     driver::u64 settled = 0;
     bool running = false;
     Timers::Token timer = 0;
     driver::Steady due;
+    std::optional<driver::Steady> fire_at;  ///< somebody waits for what is due then
+    bool firing = false;                    ///< the step that runs does it
   };
+  void fire_in_time(const std::string& name, Queue& queue);
   void tend_within(const std::string& name, Queue& queue, driver::Ms within);
   void tend(const std::string& name);
   void on_tended(const std::string& name, const driver::Completion& answer);

@@ -10,6 +10,7 @@ int to_errno(Code code) noexcept {
     case Code::ok: return 0;
     case Code::busy: return EBUSY;
     case Code::no_space: return ENOSPC;
+    case Code::full: return ENOBUFS;
     case Code::lost:
     case Code::in_doubt: return EAGAIN;
     case Code::fenced: return EALREADY;
@@ -28,7 +29,8 @@ int to_errno(Code code) noexcept {
 }
 
 bool is_passing(Code code) noexcept {
-  return code == Code::busy || code == Code::no_space || code == Code::lost || code == Code::in_doubt;
+  return code == Code::busy || code == Code::no_space || code == Code::full || code == Code::lost ||
+         code == Code::in_doubt;
 }
 
 }  // namespace vtx

@@ -66,13 +66,45 @@ void Ledger::apply(const driver::ClaimNext& next, Completion& out) {
     out.status = {Code::not_found, "no such group"};
     return;
   }
-  if (!claim_retry(next, out) && !out.retry_waiting) claim_fresh(next, out);
-  if (out.claim || out.retry_waiting) return;
-  const auto due = database_.value("SELECT min(due) FROM vtx_retry WHERE grp = ?", next.group);
-  if (due) out.due_in = Ms(std::max<std::int64_t>(*due - now_, 0));
+  auto sources = sources_of(next.group);
+  for (auto& source : sources) {
+    if (source.due > now_) continue;
+    fire(source.stream);
+    source.due = first_due(source.stream).value_or(kNever);
+  }
+  for (const auto& source : sources)
+    if (claim_retry(next, source.priority, out) || out.retry_waiting || claim_fresh(next, source, out)) return;
+  auto due = next_retry(next.group, sources);
+  out.retry_later = due != kNever;
+  for (const auto& source : sources) due = std::min(due, source.due);
+  if (due != kNever) out.due_in = time_until(due);
 }
 
-bool Ledger::claim_retry(const driver::ClaimNext& next, Completion& out) {
+/// From the highest priority down.
+std::vector<Ledger::Source> Ledger::sources_of(Id group) {
+  std::vector<Source> sources;
+  auto rows = database_.query(
+      "SELECT s.id, ifnull(c.next, 1), s.priority, (SELECT min(due) FROM vtx_delayed WHERE stream = s.id) FROM "
+      "vtx_group g JOIN vtx_stream s ON s.queue = g.queue AND s.kind = g.kind AND s.peer = g.peer LEFT JOIN vtx_cursor "
+      "c ON c.grp = g.id AND c.stream = s.id WHERE g.id = ? ORDER BY s.priority DESC",
+      group);
+  while (rows.next())
+    sources.push_back({rows.number(0), rows.number(1), static_cast<int>(rows.integer(2)),
+                       rows.is_null(3) ? kNever : rows.integer(3)});
+  return sources;
+}
+
+std::int64_t Ledger::next_retry(Id group, const std::vector<Source>& sources) {
+  std::int64_t due = kNever;
+  for (const auto& source : sources) {
+    const auto first =
+        database_.value("SELECT min(due) FROM vtx_retry WHERE grp = ? AND priority = ?", group, source.priority);
+    due = std::min(due, first.value_or(kNever));
+  }
+  return due;
+}
+
+bool Ledger::claim_retry(const driver::ClaimNext& next, int priority, Completion& out) {
   while (true) {
     Id entry = 0;
     u32 delivered = 0;
@@ -80,9 +112,10 @@ bool Ledger::claim_retry(const driver::ClaimNext& next, Completion& out) {
     Range range{0, 0};
     {
       auto rows = database_.query(
-          "SELECT id, stream, first, last, delivered, reason FROM vtx_retry WHERE grp = ? AND due <= ? ORDER BY due, "
-          "first, id LIMIT 1",
-          next.group, now_);
+          "SELECT id, stream, first, last, delivered, reason FROM vtx_retry WHERE grp = ? AND priority = ? AND due <= "
+          "? "
+          "ORDER BY due, first, id LIMIT 1",
+          next.group, priority, now_);
       if (!rows.next()) return false;
       entry = rows.number(0);
       claim.stream = rows.number(1);
@@ -91,6 +124,7 @@ bool Ledger::claim_retry(const driver::ClaimNext& next, Completion& out) {
       claim.reason = rows.text(5);
     }
     claim.delivery = delivered + 1;
+    claim.priority = priority;
     const bool again = delivered > 0;
     if (again && !next.alone) {
       out.retry_waiting = true;
@@ -121,39 +155,25 @@ void Ledger::move_cursor(Id group, Id stream, Seq next) {
       group, stream, next);
 }
 
-bool Ledger::claim_fresh(const driver::ClaimNext& next, Completion& out) {
-  struct Source {
-    Id stream;
-    Seq from;
-  };
-  std::vector<Source> sources;
-  {
-    auto rows = database_.query(
-        "SELECT s.id, ifnull(c.next, 1) FROM vtx_group g JOIN vtx_stream s ON s.queue = g.queue AND s.kind = g.kind "
-        "AND s.peer = g.peer "
-        "LEFT JOIN vtx_cursor c ON c.grp = g.id AND c.stream = s.id WHERE g.id = ? ORDER BY s.priority DESC",
-        next.group);
-    while (rows.next()) sources.push_back({rows.number(0), rows.number(1)});
-  }
-  for (const auto& source : sources) {
-    bool whole = true;
-    const Range got = read_range(source.stream, {source.from, kMaxSeq}, next.limit, out, whole);
-    if (got.last == 0) continue;
-    move_cursor(next.group, source.stream, got.last + 1);
-    driver::Claim claim;
-    claim.stream = source.stream;
-    claim.first = got.first;
-    claim.last = got.last;
-    record_claim(next, std::move(claim), out);
-    return true;
-  }
-  return false;
+bool Ledger::claim_fresh(const driver::ClaimNext& next, const Source& source, Completion& out) {
+  bool whole = true;
+  const Range got = read_range(source.stream, {source.from, kMaxSeq}, next.limit, out, whole);
+  if (got.last == 0) return false;
+  move_cursor(next.group, source.stream, got.last + 1);
+  driver::Claim claim;
+  claim.stream = source.stream;
+  claim.priority = source.priority;
+  claim.first = got.first;
+  claim.last = got.last;
+  record_claim(next, std::move(claim), out);
+  return true;
 }
 
 void Ledger::record_claim(const driver::ClaimNext& next, driver::Claim claim, Completion& out) {
   database_.run(
-      "INSERT INTO vtx_claim (grp, stream, holder, first, last, delivery, counted) VALUES (?, ?, ?, ?, ?, ?, ?)",
-      next.group, claim.stream, next.holder, claim.first, claim.last, claim.delivery, !next.uncounted);
+      "INSERT INTO vtx_claim (grp, stream, holder, first, last, delivery, counted, priority) VALUES (?, ?, ?, ?, ?, ?, "
+      "?, ?)",
+      next.group, claim.stream, next.holder, claim.first, claim.last, claim.delivery, !next.uncounted, claim.priority);
   claim.id = static_cast<Id>(database_.last_id());
   claim.group = next.group;
   out.head = head_of(claim.stream).last;
@@ -172,6 +192,8 @@ void Ledger::apply(const driver::Read& read, Completion& out) {
   heads_.erase(read.stream);  // outside a write transaction it may be an old one
   out.head = head_of(read.stream).last;
   out.tail = tail_of(read.stream);
+  if (!out.messages.empty()) return;
+  if (const auto due = first_due(read.stream)) out.due_in = time_until(*due);
 }
 
 }  // namespace vtx::sqlite

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kGroup = "Dead-Group: ";
 constexpr std::string_view kSequence = "Dead-Sequence: ";
+constexpr std::string_view kPriority = "Dead-Priority: ";
 
 // The lines that an earlier death added would be lies now.
 std::string without_death(std::string_view properties) {
@@ -80,6 +81,7 @@ bool Ledger::bury(const OpenClaim& claim, Seq seq, const std::string& reason) {
   if (!properties.empty() && properties.back() != '\n') properties += '\n';
   properties += std::string(kGroup) + group + "\nDead-Reason: " + one_line(reason) + "\nDead-Queue: " + queue + "\n" +
                 std::string(kSequence) + sequence + "\nDead-Deliveries: " + std::to_string(claim.delivery) + "\n";
+  if (claim.priority > 0) properties += std::string(kPriority) + std::to_string(claim.priority) + "\n";
   message.body = body;
   message.properties = properties;
   append_one(stream, message);
@@ -126,9 +128,13 @@ void Ledger::apply(const driver::Steer& steer, Completion& out) {
 /// Gives a dead letter back to the group it died in, as if it had never been delivered. Once: not while it waits or is in hands there already.
 u64 Ledger::requeue(Id queue, Id stream, Seq seq, Completion& out) {
   std::string name;
+  std::string priority;
   {
     auto rows = database_.query("SELECT properties FROM vtx_message WHERE id = ?", row_of(stream, seq));
-    if (rows.next()) name = property(rows.text(0), kGroup);
+    if (rows.next()) {
+      name = property(rows.text(0), kGroup);
+      priority = property(rows.text(0), kPriority);
+    }
   }
   const Id group = find_group(queue, driver::parse_group_name(name));
   if (group == 0) {
@@ -145,8 +151,10 @@ u64 Ledger::requeue(Id queue, Id stream, Seq seq, Completion& out) {
                       stream, seq))
     return 0;
   database_.run(
-      "INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, 0, 0, '')", group,
-      stream, seq, seq);
+      "INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason, priority) VALUES (?, ?, ?, ?, 0, 0, "
+      "'', "
+      "?)",
+      group, stream, seq, seq, priority.empty() ? 0 : priority.front() - '0');
   retried_.insert(group);
   return 1;
 }

@@ -6,12 +6,38 @@
 namespace vtx::sqlite {
 
 Id Ledger::make_queue(const std::string& name, const driver::Declaration& declared) {
-  database_.run("INSERT INTO vtx_queue (name, retain, size_limit) VALUES (?, ?, ?)", name, declared.retain,
-                declared.limit);
+  const auto limit = driver::parse_limit(declared.limit).value_or(driver::QueueLimit{});
+  database_.run(
+      "INSERT INTO vtx_queue (name, retain, size_limit, max_messages, max_bytes) VALUES (?, ?, ?, nullif(?, -1), "
+      "nullif(?, -1))",
+      name, declared.retain, declared.limit, limit.messages, limit.bytes);
   return static_cast<Id>(database_.last_id());
 }
 
 void Ledger::apply(const driver::OpenQueue& open, Completion& out) {
+  const bool known = database_.value("SELECT 1 FROM vtx_queue WHERE name = ?", open.queue).has_value();
+  declare(open, out);
+  if (out.status.ok()) open_groups(open, known && !open.change, out);
+}
+
+/// Makes those that lack, unless all must be there.
+void Ledger::open_groups(const driver::OpenQueue& open, bool known, Completion& out) {
+  for (const std::string& name : open.groups) {
+    const driver::GroupName group{"main", "", name};
+    if (find_group(out.id, group) != 0) continue;
+    if (known) {
+      out.status = {Code::mismatch, "queue " + open.queue + " was declared without the group " + name +
+                                        "; leave the option groups out, or bind to change it"};
+      return;
+    }
+    driver::OpenGroup make{out.id, group.kind, group.peer, group.name, "oldest", {}, {}};
+    Completion made;
+    made.max_deliveries = make.default_max_deliveries;
+    make_group(make, driver::Start{}, made);
+  }
+}
+
+void Ledger::declare(const driver::OpenQueue& open, Completion& out) {
   const bool dead = open.queue.ends_with(".dead");  // keeps all until somebody has looked at it, whatever is declared
   std::string roles;
   {
@@ -28,13 +54,13 @@ void Ledger::apply(const driver::OpenQueue& open, Completion& out) {
       return;
     }
     out.declared = {dead ? "forever" : open.retain.value_or(open.defaults.retain),
-                    open.limit.value_or(open.defaults.limit)};
+                    dead ? "" : open.limit.value_or(open.defaults.limit)};
     out.id = make_queue(open.queue, out.declared);
     return remember_role(open, roles, out);
   }
   if (out.status = driver::check_role(open, roles); !out.status.ok()) return;
   const driver::Declaration wanted{dead ? out.declared.retain : open.retain.value_or(out.declared.retain),
-                                   open.limit.value_or(out.declared.limit)};
+                                   dead ? out.declared.limit : open.limit.value_or(out.declared.limit)};
   if (wanted == out.declared) return remember_role(open, roles, out);
   if (!open.change) {
     out.status = {Code::mismatch, "queue " + open.queue + " was declared with retain=" + out.declared.retain +
@@ -42,7 +68,12 @@ void Ledger::apply(const driver::OpenQueue& open, Completion& out) {
                                       "; leave the option out, or bind to change it"};
     return;
   }
-  database_.run("UPDATE vtx_queue SET retain = ?, size_limit = ? WHERE id = ?", wanted.retain, wanted.limit, out.id);
+  const auto limit = driver::parse_limit(wanted.limit).value_or(driver::QueueLimit{});
+  database_.run(
+      "UPDATE vtx_queue SET retain = ?, size_limit = ?, max_messages = nullif(?, -1), max_bytes = nullif(?, -1) WHERE "
+      "id = ?",
+      wanted.retain, wanted.limit, limit.messages, limit.bytes, out.id);
+  if (wanted.limit != out.declared.limit) begin_limit(out.id, limit);
   out.declared = wanted;
   remember_role(open, roles, out);
 }
@@ -70,9 +101,9 @@ Id Ledger::find_group(Id queue, const driver::GroupName& group) {
 Id Ledger::make_stream(const driver::OpenStream& open) {
   // In a later epoch all that it will have is of that one.
   database_.run(
-      "INSERT INTO vtx_stream (queue, kind, peer, priority, fork) SELECT ?, ?, ?, ?, CASE WHEN epoch > 1 THEN 0 END "
-      "FROM "
-      "vtx_store",
+      "INSERT INTO vtx_stream (queue, kind, peer, priority, bytes, bytes_from, fork) SELECT id, ?2, ?3, ?4, "
+      "iif(max_bytes IS NULL, NULL, 0), iif(max_bytes IS NULL, NULL, 0), (SELECT CASE WHEN epoch > 1 THEN 0 END FROM "
+      "vtx_store) FROM vtx_queue WHERE id = ?1",
       open.queue, open.kind, open.peer, open.priority);
   return static_cast<Id>(database_.last_id());
 }

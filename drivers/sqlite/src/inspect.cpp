@@ -35,6 +35,8 @@ driver::QueueStats Ledger::stats_of(Id queue, std::string name, bool mailboxes) 
     auto rows = database_.query("SELECT id, kind = 'main' AND priority = 0 FROM vtx_stream WHERE queue = ?", queue);
     while (rows.next()) streams.emplace_back(rows.number(0), rows.integer(1) != 0);
   }
+  stats.delayed =
+      static_cast<u64>(database_.value("SELECT sum(delayed) FROM vtx_stream WHERE queue = ?", queue).value_or(0));
   for (const auto& [stream, main] : streams) {
     add_messages(stream, stats);
     if (!main) continue;
@@ -84,7 +86,7 @@ u64 Ledger::waiting_in(Id group) {
 u64 Ledger::claimed_in(Id group) {
   u64 count = 0;
   auto rows = database_.query(
-      "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE grp = ?", group);
+      "SELECT id, grp, stream, first, last, delivery, done, counted, priority FROM vtx_claim WHERE grp = ?", group);
   while (rows.next()) {
     const auto claim = read_claim(rows);
     for (u32 offset = 0; offset < claim.size(); ++offset) count += claim.has(offset) ? 0 : 1;

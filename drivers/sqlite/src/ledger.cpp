@@ -3,6 +3,8 @@
 // The frame around the subjects: a transaction's books, and who is to be woken after it.
 #include "ledger.hpp"
 
+#include <algorithm>
+
 namespace vtx::sqlite {
 
 void Ledger::reset() {
@@ -17,34 +19,48 @@ void Ledger::begin(StoreTime now) {
   appended_.clear();
   retried_.clear();
   joined_.clear();
+  sooner_.clear();
+  freed_.clear();
+}
+
+std::vector<Id> Ledger::hastened() {
+  std::set<Id> groups;
+  for (const Id stream : sooner_) add_groups_of(stream, groups);
+  return {groups.begin(), groups.end()};
+}
+
+/// Those that read the stream.
+void Ledger::add_groups_of(Id stream, std::set<Id>& groups) {
+  auto rows = database_.query(
+      "SELECT g.id FROM vtx_stream s JOIN vtx_group g ON g.queue = s.queue AND g.kind = s.kind AND g.peer = s.peer "
+      "WHERE s.id = ?",
+      stream);
+  while (rows.next()) groups.insert(rows.number(0));
 }
 
 std::vector<Id> Ledger::awakened() {
   std::set<Id> groups = retried_;
-  for (const Id stream : appended_) {
-    auto rows = database_.query(
-        "SELECT g.id FROM vtx_stream s JOIN vtx_group g ON g.queue = s.queue AND g.kind = s.kind AND g.peer = s.peer "
-        "WHERE s.id = ?",
-        stream);
-    while (rows.next()) groups.insert(rows.number(0));
-  }
+  for (const Id stream : appended_) add_groups_of(stream, groups);
   return {groups.begin(), groups.end()};
 }
 
 bool Ledger::is_claimable(Id group) {
-  if (database_.value("SELECT 1 FROM vtx_retry WHERE grp = ? AND due <= ? LIMIT 1", group, now_)) return true;
   return database_
       .value(
           "SELECT 1 FROM vtx_group g JOIN vtx_stream s ON s.queue = g.queue AND s.kind = g.kind AND s.peer = g.peer "
-          "LEFT JOIN vtx_cursor c ON c.grp = g.id AND c.stream = s.id WHERE g.id = ? AND EXISTS (SELECT 1 FROM "
-          "vtx_message "
-          "WHERE id >= (s.id << 43) + ifnull(c.next, 1) AND id < (s.id + 1) << 43) LIMIT 1",
-          group)
+          "LEFT JOIN vtx_cursor c ON c.grp = g.id AND c.stream = s.id WHERE g.id = ?1 AND (EXISTS (SELECT 1 FROM "
+          "vtx_message WHERE id >= (s.id << 43) + ifnull(c.next, 1) AND id < (s.id + 1) << 43) OR EXISTS (SELECT 1 "
+          "FROM vtx_retry WHERE grp = g.id AND priority = s.priority AND due <= ?2) OR EXISTS (SELECT 1 FROM "
+          "vtx_delayed WHERE stream = s.id AND due <= ?2)) LIMIT 1",
+          group, now_)
       .has_value();
 }
 
-bool Ledger::has_retry(Id group) {
-  return database_.value("SELECT 1 FROM vtx_retry WHERE grp = ? LIMIT 1", group).has_value();
+std::optional<std::int64_t> Ledger::next_due(Id group) {
+  const auto sources = sources_of(group);
+  auto due = next_retry(group, sources);
+  for (const auto& source : sources) due = std::min(due, source.due);
+  return due == kNever ? std::nullopt : std::optional(due);
 }
 
 }  // namespace vtx::sqlite

@@ -3,6 +3,8 @@
 // What operations do to the tables, one source file a subject; SqliteStore provides the transaction around them.
 #pragma once
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -30,6 +32,8 @@ inline constexpr int kSeqBits = 43;
 inline constexpr u64 row_of(Id stream, Seq seq) { return stream << kSeqBits | seq; }
 inline constexpr Seq seq_of(u64 row) { return row & ((u64{1} << kSeqBits) - 1); }
 inline constexpr Seq kMaxSeq = seq_of(~u64{0});  ///< of numbers from outside, which could reach into another stream
+
+inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();  ///< of times
 
 /// Each apply() runs within a transaction that holds the write lock, checks before it writes, and puts a refusal into the completion's
 /// status; what it throws (SqliteError) ends the transaction. ListPeers, Locate, Read and Inspect are content with a read transaction.
@@ -68,13 +72,25 @@ class Ledger {
 
   /// Groups for which this transaction made something claimable now.
   std::vector<Id> awakened();
-  bool has_awakened() const { return !appended_.empty() || !retried_.empty(); }
+  bool has_awakened() const { return !appended_.empty() || !retried_.empty() || !sooner_.empty() || !freed_.empty(); }
+  /// Streams of priority 0 in whose directions there may be room again.
+  std::vector<Id> freed();
+  bool has_room(Id stream);
+  /// The stream of priority 0 whose queue refused the latest commit that was.
+  Id full() const { return full_; }
+  /// Groups whose next message may come earlier than who waits for it knows; all of them must learn it.
+  std::vector<Id> hastened();
+  /// Streams of which the same is true.
+  const std::set<Id>& sooner() const { return sooner_; }
   /// Streams that this transaction lengthened.
   const std::set<Id>& appended() const { return appended_; }
   /// Something of the group can be claimed now.
   bool is_claimable(Id group);
-  /// Something of the group will come again, now or later: a claim tells when.
-  bool has_retry(Id group);
+  /// When something becomes claimable for the group that is not now: a retry, or a delayed message.
+  std::optional<std::int64_t> next_due(Id group);
+  /// When the first delayed message comes into the stream.
+  std::optional<std::int64_t> first_due(Id stream);
+  std::int64_t time_in(Ms wait) const { return now_ + wait.count(); }
   /// Queues that this transaction gave a mailbox to.
   const std::set<Id>& joined() const { return joined_; }
   /// The queue has peers that came after this one.
@@ -91,12 +107,14 @@ class Ledger {
     Seq last = 0;
     std::int64_t stored = 0;
     bool counted = false;  ///< the stream's row counts the bytes of its bodies
+    driver::QueueLimit limit;
   };
   struct OpenClaim {
     Id id = 0, group = 0, stream = 0;
     Seq first = 0, last = 0;
     u32 delivery = 0;
     bool counted = true;  ///< false: the holder's death is not held against the messages
+    int priority = 0;
     std::vector<std::uint8_t> done;
     u32 size() const { return static_cast<u32>(last - first + 1); }
     bool has(u32 offset) const { return (done[offset / 8] >> (offset % 8) & 1) != 0; }
@@ -111,14 +129,38 @@ class Ledger {
     u64 bytes = 0;
   };
 
+  /// A stream that a group reads.
+  struct Source {
+    Id stream;
+    Seq from;  ///< fresh from here on
+    int priority;
+    std::int64_t due;  ///< its first delayed message
+  };
+
+  // ledger.cpp
+  void add_groups_of(Id stream, std::set<Id>& groups);
   // append.cpp
   const StreamInfo* stream_info(Id stream);
+  Id target_of(const driver::Append& append, bool create);
+  Id sibling_of(Id stream, int priority, bool create);
   Head& head_of(Id stream);
   Status check(const driver::Commit& commit);
+  // limit.cpp
+  Status check_room(const driver::Commit& commit, Completion& out);
+  driver::QueueLimit load_of(Id stream);
+  void begin_limit(Id queue, const driver::QueueLimit& limit);
+  // append.cpp
   bool is_repeated(const driver::Commit& commit);
   void answer_again(const driver::Commit& commit, Completion& out);
+  void put(Id stream, const std::vector<driver::Message>& messages);
   void append(Id stream, const std::vector<driver::Message>& messages);
   void append_one(Id stream, const driver::Message& message);
+  // delayed.cpp
+  void delay(Id stream, const std::vector<driver::Message>& messages);
+  bool fire(Id stream);
+  void fire_all(Id queue, Completion& out);
+  Ms time_until(std::int64_t due) const { return Ms(std::max<std::int64_t>(due - now_, 0)); }
+  u64 drop_delayed(Id stream);
   // settle.cpp
   static OpenClaim read_claim(const Rows& rows);
   bool settle(const driver::Settle& settle);
@@ -128,8 +170,10 @@ class Ledger {
   void count(Id queue, Id group, const char* what, u64 n = 1);
   Id queue_of_group(Id group);
   // claim.cpp
-  bool claim_retry(const driver::ClaimNext& next, Completion& out);
-  bool claim_fresh(const driver::ClaimNext& next, Completion& out);
+  std::vector<Source> sources_of(Id group);
+  std::int64_t next_retry(Id group, const std::vector<Source>& sources);
+  bool claim_retry(const driver::ClaimNext& next, int priority, Completion& out);
+  bool claim_fresh(const driver::ClaimNext& next, const Source& source, Completion& out);
   void move_cursor(Id group, Id stream, Seq next);
   void record_claim(const driver::ClaimNext& next, driver::Claim claim, Completion& out);
   Range read_range(Id stream, Range range, const driver::Limit& limit, Completion& out, bool& whole);
@@ -140,6 +184,8 @@ class Ledger {
   Id dead_stream(const std::string& queue, bool create);
   u64 requeue(Id queue, Id stream, Seq seq, Completion& out);
   // declare.cpp
+  void declare(const driver::OpenQueue& open, Completion& out);
+  void open_groups(const driver::OpenQueue& open, bool known, Completion& out);
   Id make_queue(const std::string& name, const driver::Declaration& declared);
   void remember_role(const driver::OpenQueue& open, const std::string& roles, const Completion& out);
   Id find_stream(const driver::OpenStream& open);
@@ -186,8 +232,11 @@ class Ledger {
   std::unordered_map<Id, StreamInfo> mailboxes_;  // of this transaction: these come and go, and their ids with them
   std::map<Id, Head> heads_;                      // of this transaction
   std::set<Id> appended_;                         // streams
+  std::set<Id> sooner_;                           // streams with a delayed message that is due before the others
   std::set<Id> retried_;                          // groups
   std::set<Id> joined_;                           // queues
+  std::set<Id> freed_;                            // streams that lost messages
+  Id full_ = 0;
   std::vector<std::byte> scratch_;
 };
 

@@ -95,11 +95,13 @@ u64 Ledger::remove_mailbox(Id queue, const std::string& peer) {
       unread += static_cast<u64>(std::max<std::int64_t>(newest + 1 - next.value_or(1), 0));
     }
     if (groups.empty()) unread += static_cast<u64>(newest);
+    unread += drop_delayed(stream);
     database_.run("DELETE FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, 0), row_of(stream + 1, 0));
     database_.run("DELETE FROM vtx_stream WHERE id = ?", stream);
     heads_.erase(stream);
     mailboxes_.erase(stream);
     appended_.erase(stream);
+    sooner_.erase(stream);
   }
   for (const Id group : groups) {
     unread += waiting_in(group) + claimed_in(group);

@@ -26,10 +26,10 @@ void Ledger::apply(const driver::Tend& tend, Completion& out) {
   Id queue = 0;
   driver::Retention retention;
   {
-    auto rows = database_.query("SELECT id, retain FROM vtx_queue WHERE name = ?", tend.queue);
+    auto rows = database_.query("SELECT id, retain, size_limit FROM vtx_queue WHERE name = ?", tend.queue);
     if (rows.next()) {
       queue = rows.number(0);
-      out.declared.retain = rows.text(1);
+      out.declared = {std::string(rows.text(1)), std::string(rows.text(2))};
       // A word that this library does not know takes nothing away.
       retention = driver::parse_retention(rows.text(1)).value_or(driver::Retention{Kind::forever, {}, 0});
     }
@@ -39,9 +39,13 @@ void Ledger::apply(const driver::Tend& tend, Completion& out) {
     return;
   }
   forget_producers();
+  fire_all(queue, out);
   // Appending counts bytes as long as the stream's row does. A queue that was declared otherwise must not pay for it.
   if (retention.kind != Kind::size)
-    database_.run("UPDATE vtx_stream SET bytes = NULL, bytes_from = NULL WHERE queue = ? AND bytes IS NOT NULL", queue);
+    database_.run(
+        "UPDATE vtx_stream SET bytes = NULL, bytes_from = NULL WHERE queue = ?1 AND bytes IS NOT NULL AND NOT EXISTS "
+        "(SELECT 1 FROM vtx_queue WHERE id = ?1 AND max_bytes IS NOT NULL)",
+        queue);
   if (retention.kind == Kind::forever) return;
   std::vector<Id> streams;
   {
@@ -118,7 +122,7 @@ Seq Ledger::consumed_floor(Id stream) {
   const auto retry = database_.value("SELECT min(first) FROM vtx_retry WHERE stream = ?", stream);
   if (retry) floor = std::min(floor, static_cast<Seq>(*retry));
   auto rows = database_.query(
-      "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE stream = ?", stream);
+      "SELECT id, grp, stream, first, last, delivery, done, counted, priority FROM vtx_claim WHERE stream = ?", stream);
   while (rows.next()) {
     const auto claim = read_claim(rows);
     u32 offset = 0;
@@ -186,6 +190,7 @@ u64 Ledger::remove(Id stream, Range range) {
       stream, range.last, stored.value_or(0));
   database_.run("DELETE FROM vtx_message WHERE id >= ? AND id < ?", row_of(stream, range.first),
                 row_of(stream, range.last));
+  freed_.insert(stream);
   return static_cast<u64>(database_.changes());
 }
 
@@ -200,6 +205,9 @@ void Ledger::leave_behind(Id stream, Range removed) {
         stream);
     while (rows.next()) groups.emplace_back(rows.number(0), rows.number(1));
   }
+  // Nobody has lost it who could be named; but it was taken from a history that somebody may have wanted.
+  if (groups.empty() && removed.first < removed.last)
+    count(stream_info(stream)->queue, 0, "trimmed", removed.last - removed.first);
   const auto rest = static_cast<std::int64_t>(removed.last);
   for (const auto& [group, next] : groups) {
     u64 lost = 0;

@@ -23,6 +23,13 @@ int refuse(int error) {
   return -1;
 }
 
+/// What the view refuses.
+int error_of_view(const char* sentence) {
+  if (std::strcmp(sentence, "no such VTX queue") == 0) return ENOENT;
+  if (std::strcmp(sentence, "the VTX queue is full") == 0) return ENOBUFS;
+  return EINVAL;
+}
+
 /// What a statement that failed says, as an errno.
 int error_of(sqlite3* connection, int result) {
   switch (result & 0xff) {
@@ -32,7 +39,7 @@ int error_of(sqlite3* connection, int result) {
     case SQLITE_NOMEM: return ENOMEM;
     case SQLITE_TOOBIG: return EMSGSIZE;
     case SQLITE_READONLY: return EACCES;
-    case SQLITE_CONSTRAINT: return std::strcmp(sqlite3_errmsg(connection), "no such VTX queue") == 0 ? ENOENT : EINVAL;
+    case SQLITE_CONSTRAINT: return error_of_view(sqlite3_errmsg(connection));
     case SQLITE_ERROR: return EPROTO;  // no such view, or another one
     default: return EIO;
   }

@@ -25,10 +25,15 @@ bool is_set(const std::vector<u64>& words, u32 offset) {
 }  // namespace
 
 Ledger::OpenClaim Ledger::read_claim(const Rows& rows) {
-  OpenClaim claim{rows.number(0),       rows.number(1),
-                  rows.number(2),       rows.number(3),
-                  rows.number(4),       static_cast<u32>(rows.integer(5)),
-                  rows.integer(7) != 0, {}};
+  OpenClaim claim{rows.number(0),
+                  rows.number(1),
+                  rows.number(2),
+                  rows.number(3),
+                  rows.number(4),
+                  static_cast<u32>(rows.integer(5)),
+                  rows.integer(7) != 0,
+                  static_cast<int>(rows.integer(8)),
+                  {}};
   const auto done = rows.blob(6);
   claim.done.resize((claim.size() + 7) / 8);
   std::transform(done.begin(), done.begin() + static_cast<std::ptrdiff_t>(std::min(done.size(), claim.done.size())),
@@ -40,7 +45,8 @@ bool Ledger::settle(const driver::Settle& settle) {
   OpenClaim claim;
   {
     auto rows = database_.query(
-        "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE id = ? AND grp = ?",
+        "SELECT id, grp, stream, first, last, delivery, done, counted, priority FROM vtx_claim WHERE id = ? AND grp = "
+        "?",
         settle.claim, settle.group);
     if (!rows.next()) return false;
     claim = read_claim(rows);
@@ -110,9 +116,11 @@ const char* Ledger::settle_one(const OpenClaim& claim, Seq seq, const Odd* odd) 
 /// What comes again at once has no due time: it goes first, in the order of the stream however it came back, and a clock that is set
 /// back cannot hold it up.
 void Ledger::retry(const OpenClaim& claim, Range range, u32 delivered, Ms delay, const std::string& reason) {
-  database_.run("INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                claim.group, claim.stream, range.first, range.last, delivered,
-                delay <= Ms::zero() ? 0 : now_ + delay.count(), reason);
+  database_.run(
+      "INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason, priority) VALUES (?, ?, ?, ?, ?, ?, ?, "
+      "?)",
+      claim.group, claim.stream, range.first, range.last, delivered, delay <= Ms::zero() ? 0 : now_ + delay.count(),
+      reason, claim.priority);
   if (delay <= Ms::zero()) retried_.insert(claim.group);
 }
 
@@ -120,7 +128,8 @@ u64 Ledger::take_over(Id holder) {
   std::vector<OpenClaim> claims;
   {
     auto rows = database_.query(
-        "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE holder = ? ORDER BY id",
+        "SELECT id, grp, stream, first, last, delivery, done, counted, priority FROM vtx_claim WHERE holder = ? ORDER "
+        "BY id",
         holder);
     while (rows.next()) claims.push_back(read_claim(rows));
   }

@@ -21,16 +21,20 @@
 
 namespace vtx::sqlite {
 
-/// What one can wait for, in one space of numbers: that a group can claim again, that a stream grows, that a peer joins a queue.
+/// What one can wait for, in one space of numbers: that a group can claim again, that a stream grows, that there is room for it to grow, that
+/// a peer joins a queue.
 using Key = driver::u64;
 inline constexpr Key kStreamKey = Key{1} << 63;
 inline constexpr Key kPeersKey = Key{1} << 62;
 inline constexpr Key key_of_group(driver::Id group) { return group; }
 inline constexpr Key key_of_stream(driver::Id stream) { return stream | kStreamKey; }
+inline constexpr Key kRoomKey = Key{1} << 61;
 inline constexpr Key key_of_peers(driver::Id queue) { return queue | kPeersKey; }
+inline constexpr Key key_of_room(driver::Id stream) { return stream | kRoomKey; }
 inline constexpr bool is_of_stream(Key key) { return (key & kStreamKey) != 0; }
 inline constexpr bool is_of_peers(Key key) { return (key & kPeersKey) != 0; }
-inline constexpr driver::Id id_of(Key key) { return key & ~(kStreamKey | kPeersKey); }
+inline constexpr bool is_of_room(Key key) { return (key & kRoomKey) != 0; }
+inline constexpr driver::Id id_of(Key key) { return key & ~(kStreamKey | kPeersKey | kRoomKey); }
 
 class SideFile {
  public:

@@ -120,11 +120,16 @@ std::size_t SqliteStore::take_reads_ahead() {
   if (std::all_of(queue_.begin(), queue_.end(), [](const Pending& pending) { return only_reads(pending.operation); }))
     return queue_.size();
   std::set<Id> appended;
+  bool siblings = false;  // which ones these are only the transaction will know
   const auto others = std::stable_partition(queue_.begin(), queue_.end(), [&](const Pending& pending) {
-    if (const auto* commit = std::get_if<driver::Commit>(&pending.operation))
-      for (const auto& append : commit->appends) appended.insert(append.stream);
+    if (const auto* commit = std::get_if<driver::Commit>(&pending.operation)) {
+      for (const auto& append : commit->appends) {
+        appended.insert(append.stream);
+        siblings = siblings || append.priority > 0;
+      }
+    }
     const auto stream = stream_read(pending.operation);
-    return stream && !appended.contains(*stream);
+    return stream && !siblings && !appended.contains(*stream);
   });
   return static_cast<std::size_t>(others - queue_.begin());
 }
@@ -142,7 +147,7 @@ void SqliteStore::run_readers(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       const auto key = vain_key(reads[i].operation, answers[i]);
       if (!key) continue;
-      wait_for(*key, answers[i].head);
+      wait_for(*key, answers[i]);
       vain = true;
     }
     full_fence();  // armed before it reads; its counterpart is in ring()
@@ -212,13 +217,15 @@ void SqliteStore::transact() {
     answers.reserve(operations.size());
     for (const auto& pending : operations) {
       answers.push_back(apply(pending));
-      if (const auto key = vain_key(pending.operation, answers.back())) wait_for(*key, answers.back().head);
+      if (const auto key = vain_key(pending.operation, answers.back())) wait_for(*key, answers.back());
+      if (answers.back().status.code() == Code::full) wait_for(key_of_room(ledger_.full()), answers.back());
     }
     std::vector<Id> groups = next_in_line_;
     if (ledger_.has_awakened() && (!waiting_.empty() || side_->is_anyone_armed())) {
       const auto awakened = ledger_.awakened();
       groups.insert(groups.end(), awakened.begin(), awakened.end());
     }
+    const auto all = keys_of_all();
     const bool changed = database_.total_changes() != changes_before;
     if (changed) database_.run("UPDATE vtx_store SET mark = ?", life_.mark + 1);
     side_->count_commit();
@@ -231,7 +238,7 @@ void SqliteStore::transact() {
     take_done(operations.size());
     new_holders_.clear();
     std::move(answers.begin(), answers.end(), std::back_inserter(done_));
-    ring(groups, news());
+    ring(groups, all);
     database_.checkpoint();
   } catch (const SqliteError& error) {
     fail_transaction(error, committing);
@@ -239,14 +246,6 @@ void SqliteStore::transact() {
     fail_transaction({SQLITE_NOMEM, "no memory for the messages"}, committing);
   }
   next_in_line_.clear();
-}
-
-/// Keys of what this transaction has for all that wait for it.
-std::vector<Key> SqliteStore::news() const {
-  std::vector<Key> keys;
-  for (const Id stream : ledger_.appended()) keys.push_back(key_of_stream(stream));
-  for (const Id queue : ledger_.joined()) keys.push_back(key_of_peers(queue));
-  return keys;
 }
 
 Completion SqliteStore::apply(const Pending& pending) {
@@ -277,7 +276,7 @@ void SqliteStore::claim(const driver::ClaimNext& next, Completion& out) {
   ledger_.apply(next, out);
   if (out.claim && waiting_.erase(key_of_group(next.group)) > 0) side_->arm_only(slot_, waiting_keys());
   if (out.claim && out.more) next_in_line_.push_back(next.group);
-  if (out.status.ok() && !out.claim && !out.retry_waiting) wait_for(key_of_group(next.group));
+  if (out.status.ok() && !out.claim && !out.retry_waiting) wait_for(key_of_group(next.group), out);
 }
 
 void SqliteStore::take_done(std::size_t count) {

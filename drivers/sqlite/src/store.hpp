@@ -37,6 +37,11 @@ class SqliteStore final : public driver::Store {
 
  private:
   enum class State { closed, opening, live };
+  /// What was seen by who waits for more.
+  struct Waiter {
+    Seq head = 0;               ///< of a stream
+    std::int64_t due = kNever;  ///< the time at which it will ask again anyway
+  };
   struct Pending {
     u64 ticket;
     driver::Operation operation;
@@ -69,7 +74,6 @@ class SqliteStore final : public driver::Store {
   void read(std::span<const Pending> reads, std::vector<Completion>& answers);
   void transact();
   bool begin_transaction(std::span<const Pending> operations);
-  std::vector<Key> news() const;
   void take_done(std::size_t count);
   void give_up_new_holders();
   Completion apply(const Pending& pending);
@@ -84,14 +88,15 @@ class SqliteStore final : public driver::Store {
   void look(driver::Steady now, bool safety);
   void listen(int fd, bool on);
   void listen_to_watch();
-  void wait_for(Key key, Seq head = 0);
+  void wait_for(Key key, const Completion& answer);
   std::vector<Key> waiting_keys() const;
-  void tell_who_is_over(bool safety);
-  bool is_over(Key key, Seq head, bool safety);
+  void tell_who_is_over();
+  bool is_over(Key key, const Waiter& waiter);
   void on_rung();
   void tell_changed();
   void tell_changed(const std::vector<Key>& keys);
-  void ring(const std::vector<Id>& groups, const std::vector<Key>& news);
+  std::vector<Key> keys_of_all();
+  void ring(const std::vector<Id>& groups, const std::vector<Key>& all);
   // holders.cpp
   void apply(const driver::Beat& beat, Completion& out);
   void apply(const driver::TakeOver& take, Completion& out);
@@ -136,7 +141,7 @@ class SqliteStore final : public driver::Store {
   std::vector<Id> next_in_line_;       // groups of which a claim left some for another
   std::map<Id, driver::u32> holders_;  // ours, and their slots
   std::vector<Id> new_holders_;        // of these, not yet committed
-  std::map<Key, Seq> waiting_;         // what had nothing; of streams the head that was seen
+  std::map<Key, Waiter> waiting_;      // what had nothing
 };
 
 }  // namespace vtx::sqlite

@@ -73,7 +73,7 @@ void SqliteStore::look(driver::Steady now, bool safety) {
     if (rung && !safety) return watch_.mute(now);
     checked_version_ = version;
     if (auto status = check_epoch(); !status.ok()) return end_session(std::move(status));
-    tell_who_is_over(safety);
+    tell_who_is_over();
   } catch (const SqliteError&) {
     // Busy, or worse; the next look or the next transaction will tell.
   }
@@ -82,40 +82,43 @@ void SqliteStore::look(driver::Steady now, bool safety) {
 /// Somebody took us off the list, and rang: that does not say for what.
 void SqliteStore::on_rung() {
   try {
-    tell_who_is_over(false);
+    tell_who_is_over();
   } catch (const SqliteError&) {
     tell_changed();
   }
 }
 
 /// Armed anew before it looks, and looked once more after that: who commits in between has not rung, but is seen.
-void SqliteStore::tell_who_is_over(bool safety) {
+void SqliteStore::tell_who_is_over() {
   std::vector<Key> over;
   do {
     side_->arm_only(slot_, waiting_keys());
     full_fence();
     ledger_.begin(clock_.wall());
     over.clear();
-    for (const auto& [key, head] : waiting_)
-      if (is_over(key, head, safety)) over.push_back(key);
+    for (const auto& [key, waiter] : waiting_)
+      if (is_over(key, waiter)) over.push_back(key);
     tell_changed(over);
   } while (!over.empty());
 }
 
-/// Whether somebody who waits need not wait any longer.
-bool SqliteStore::is_over(Key key, Seq head, bool safety) {
-  if (is_of_stream(key)) return ledger_.has_changed(id_of(key), head);
-  if (is_of_peers(key)) return ledger_.has_joined(id_of(key), head);
-  // A delayed retry rings nobody, and who made it may be gone when it is due: who waits must learn the time, by a vain
-  // claim. That one changes nothing, so it is not found again.
-  return ledger_.is_claimable(id_of(key)) || (safety && ledger_.has_retry(id_of(key)));
+/// Whether somebody who waits need not wait any longer, or must learn of an earlier time: a delayed retry rings nobody, and who made it
+/// may be gone when it is due.
+bool SqliteStore::is_over(Key key, const Waiter& waiter) {
+  const Id id = id_of(key);
+  if (is_of_peers(key)) return ledger_.has_joined(id, waiter.head);
+  if (is_of_room(key)) return ledger_.has_room(id);
+  if (is_of_stream(key))
+    return ledger_.has_changed(id, waiter.head) || ledger_.first_due(id).value_or(kNever) < waiter.due;
+  return ledger_.is_claimable(id) || ledger_.next_due(id).value_or(kNever) < waiter.due;
 }
 
 /// With the lock held, so that no VTX writer can commit between the vain claim or reading and this; without it see run_readers().
-void SqliteStore::wait_for(Key key, Seq head) {
+void SqliteStore::wait_for(Key key, const Completion& answer) {
   // What the others wait for may have come by plain SQL since they were told to wait.
   if (waiting_.empty()) change_seen_ = checked_version_ = database_.data_version();
-  waiting_.try_emplace(key, head);  // of several readers of a stream the one that saw least
+  Waiter& waiter = waiting_.try_emplace(key, Waiter{answer.head}).first->second;  // of several readers who saw least
+  waiter.due = answer.due_in ? ledger_.time_in(*answer.due_in) : kNever;
   commits_seen_ = side_->commits();
   side_->arm(slot_, key);
   listen_to_watch();
@@ -123,7 +126,7 @@ void SqliteStore::wait_for(Key key, Seq head) {
 
 std::vector<Key> SqliteStore::waiting_keys() const {
   std::vector<Key> keys;
-  for (const auto& [key, head] : waiting_) keys.push_back(key);
+  for (const auto& [key, waiter] : waiting_) keys.push_back(key);
   return keys;
 }
 
@@ -141,14 +144,30 @@ void SqliteStore::tell_changed(const std::vector<Key>& keys) {
   changed.event = driver::Event::changed;
   for (const Key key : keys) {
     waiting_.erase(key);
-    (is_of_stream(key) ? changed.streams : is_of_peers(key) ? changed.joined : changed.groups).push_back(id_of(key));
+    auto& concerned = is_of_stream(key)  ? changed.streams
+                      : is_of_room(key)  ? changed.roomy
+                      : is_of_peers(key) ? changed.joined
+                                         : changed.groups;
+    concerned.push_back(id_of(key));
   }
   done_.push_back(std::move(changed));
 }
 
-/// For each group wakes one who waits, since a message is for one: this store itself if it does, which is cheapest. Of news it wakes all
-/// who wait, since they take nothing away, after COMMIT, when who is armed too late can see it.
-void SqliteStore::ring(const std::vector<Id>& groups, const std::vector<Key>& news) {
+/// What this transaction has for everybody who waits for it: readers take nothing away, the time of a delayed message concerns all, and
+/// who finds no room waits again. Readers are looked for after COMMIT, when one who is armed too late can see it; the others arm with the lock.
+std::vector<Key> SqliteStore::keys_of_all() {
+  std::vector<Key> keys;
+  for (const Id stream : ledger_.appended()) keys.push_back(key_of_stream(stream));
+  for (const Id queue : ledger_.joined()) keys.push_back(key_of_peers(queue));
+  for (const Id stream : ledger_.sooner()) keys.push_back(key_of_stream(stream));
+  if (!ledger_.has_awakened() || (waiting_.empty() && !side_->is_anyone_armed())) return keys;
+  for (const Id group : ledger_.hastened()) keys.push_back(key_of_group(group));
+  for (const Id stream : ledger_.freed()) keys.push_back(key_of_room(stream));
+  return keys;
+}
+
+/// For each group wakes one who waits, since a message is for one: this store itself if it does, which is cheapest; and `all` others.
+void SqliteStore::ring(const std::vector<Id>& groups, const std::vector<Key>& all) {
   full_fence();  // committed before it looks who is armed
   std::vector<Key> own;
   for (const Id group : groups) {
@@ -160,8 +179,8 @@ void SqliteStore::ring(const std::vector<Id>& groups, const std::vector<Key>& ne
     for (u64 address = side_->next_listener(key); address != 0; address = side_->next_listener(key))
       if (bell_->ring(address)) break;
   }
-  const bool others = !news.empty() && side_->is_anyone_armed();
-  for (const Key key : news) {
+  const bool others = !all.empty() && side_->is_anyone_armed();
+  for (const Key key : all) {
     bool mine = waiting_.contains(key);
     if (others) {
       for (const u64 address : side_->all_listeners(key)) {

@@ -107,6 +107,47 @@ TEST_F(Sql, SendsToAQueueThatOnlyAReceiverHasOpened) {
   EXPECT_EQ(bodies(receiver.claim()), std::vector<std::string>{"one"});
 }
 
+TEST_F(Sql, AFullQueueFailsTheStatementWithASentence) {
+  OpenQueue open{"jobs", {}, "2", {}};
+  open.change = true;
+  ASSERT_TRUE(store_->run(open).status.ok());
+  Foreign application(path_);
+  sqlite3* connection = application.raw();
+  application.run("INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'one')");
+  application.run("INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'two')");
+  EXPECT_NE(sqlite3_exec(connection, "INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'three')", nullptr, nullptr,
+                         nullptr),
+            SQLITE_OK);
+  EXPECT_STREQ(sqlite3_errmsg(connection), "the VTX queue is full");
+  const std::array three{frame("three")};
+  errno = 0;
+  EXPECT_EQ(vtx_sqlite_send(connection, "jobs", three.data(), 1, nullptr), -1);
+  EXPECT_EQ(errno, ENOBUFS);
+  store_->ack(*store_->claim().claim);
+  store_->run(Tend{"jobs"});
+  EXPECT_EQ(vtx_sqlite_send(connection, "jobs", three.data(), 1, nullptr), 0);
+  EXPECT_EQ(bodies(store_->claim()), std::vector<std::string>{"three"});
+}
+
+TEST_F(Sql, CountsTheBytesThatAreSentBySqlTowardsTheLimit) {
+  OpenQueue open{"jobs", {}, "10B", {}};
+  open.change = true;
+  ASSERT_TRUE(store_->run(open).status.ok());
+  Foreign application(path_);
+  const auto send = [&](const std::string& body) {
+    const std::array one{frame(body)};
+    return vtx_sqlite_send(application.raw(), "jobs", one.data(), 1, nullptr);
+  };
+  EXPECT_EQ(send(std::string(20, 'x')), 0) << "larger than the limit, into an empty queue";
+  EXPECT_EQ(send("x"), -1);
+  store_->ack(*store_->claim().claim);
+  store_->run(Tend{"jobs"});
+  EXPECT_EQ(send("12345678"), 0);
+  EXPECT_EQ(send("123"), -1);
+  EXPECT_FALSE(store_->send({"123"}).ok()) << "and to VTX it is full as well";
+  EXPECT_EQ(send("12"), 0);
+}
+
 TEST_F(Sql, WakesAWaitingReader) {
   Foreign application(path_);
   for (Seq next = 1; next <= 3; ++next) {

@@ -29,6 +29,7 @@ using Id = u64;   ///< queue, stream, group, claim, holder; 0 none. Claim and ho
 
 inline constexpr u32 kMaxBatch = 4096;                      ///< messages an Append or a claim holds at most
 inline constexpr std::size_t kMaxBatchBytes = 1024 * 1024;  ///< bytes of bodies likewise, or one message
+inline constexpr int kHighestPriority = 9;                  ///< streams of one kind have priorities from 0 up
 
 /// Fetch at most so much; always at least one message when there is one.
 struct Limit {
@@ -42,7 +43,7 @@ struct Message {
   u32 frames = 1;
   std::string_view properties;  ///< `Name: value` lines, each ended by \n; empty none
   Ms delay{};                   ///< appending: become visible so much later
-  Ms ttl{};                     ///< appending: expire so much after; 0 never
+  Ms ttl{};                     ///< appending: expire so much after that; 0 never
   Seq origin = 0;               ///< appending for a forward: sequence at the source; 0 none
   Seq seq = 0;                  ///< read: its position
   StoreTime stored{};           ///< read: when it was appended, by the store's clock
@@ -76,27 +77,39 @@ struct Settle {
 
 /// Messages for one stream, in order.
 struct Append {
-  Id stream = 0;  ///< 0: the mailbox of `peer` in `queue`; without one they are counted as undeliverable
+  Id stream = 0;  ///< of priority 0; 0: the mailbox of `peer` in `queue`; without one they are counted as undeliverable
   std::vector<Message> messages;
   std::string origin;  ///< forward: "store/epoch/stream/group"; skip messages with origin <= its mark, move the mark
   int only_if = -1;    ///< stored only if settles[only_if] is not fenced (a reply and its request)
   Id queue = 0;
   std::string peer{};
+  int priority =
+      0;  ///< 0..kHighestPriority; above 0 they go to the stream of that priority beside `stream`, made when there is none
 };
 
-/// One transaction. Submitted again with the same producer and counter it has no further effect and the same answer.
+/// Messages that became of nothing before they were in a queue: for its counters.
+struct Tally {
+  Id queue = 0;
+  std::string what;  ///< refused, expired
+  u64 n = 0;
+};
+
+/// One transaction. Submitted again with the same producer and counter it has no further effect and the same answer. What would fill a
+/// queue over its limit (mailboxes have none) is refused as a whole: full. Later, or with fewer messages (Completion::room), it may fit.
 struct Commit {
   std::array<std::byte, 16> producer{};  ///< link incarnation
   u64 counter = 0;                       ///< its nth commit, 1 …; 0: settles only, no watermark
   bool sync = true;                      ///< on disk before the completion; false: survives the process only
   std::vector<Append> appends;
   std::vector<Settle> settles;
+  std::vector<Tally> tallies{};
 };
 
 /// What the creator of a queue declares.
 struct Declaration {
   std::string retain;  ///< as in the endpoint: consumed, forever, an age, N, a size
-  std::string limit;   ///< empty none
+  std::string
+      limit;  ///< N, a size: of what waits in each direction (main, up, down), delayed messages and all priorities; empty none
   bool operator==(const Declaration&) const = default;
 };
 
@@ -107,7 +120,8 @@ struct OpenQueue {
   std::optional<std::string> limit;   ///< declared by this link
   Declaration defaults;               ///< used where nothing is declared and the queue is created
   bool create = true;
-  bool change = false;  ///< a declaration that differs changes the queue (bind side) instead of mismatch
+  bool change = false;                ///< a declaration that differs changes the queue (bind side) instead of mismatch
+  std::vector<std::string> groups{};  ///< on main: made with the queue, or where `change`; a missing one is a mismatch
   /// What the link is there, as one word: "bind:REP". The queue remembers it; mismatch when it remembers one of `excludes`, too.
   std::string role{};
   std::vector<std::string> excludes{};
@@ -157,8 +171,10 @@ struct Forget {
   std::array<std::byte, 16> producer{};
 };
 
-/// Leases the next range of a group to a holder. Answers claim and messages, or none. What the group must have again and is due goes
-/// first: what needs no waiting in the order of its stream, as far as the store can, then what was delayed, by its time.
+/// Leases the next range of a group to a holder. Answers claim and messages, or none. First delayed messages that are due are appended to
+/// the group's streams, in the order of their times, as many as one call may. The highest priority that has anything goes first.
+/// Within one, what the group must have again and is due comes before what is fresh: what needs no waiting in the order of its stream, as
+/// far as the store can, then what was delayed, by its time.
 struct ClaimNext {
   Id group = 0;
   Id holder = 0;
@@ -177,7 +193,7 @@ struct Locate {
       from;  ///< oldest, now (after the newest), seq:N, time:RFC 3339, -AGE ("-15m": so long ago); by the store's clock
 };
 
-/// Reads without leasing. Answers messages, head, tail.
+/// Reads without leasing. Answers messages, head, tail; when it found none, due_in.
 struct Read {
   Id stream = 0;
   Seq from = 1;
@@ -197,8 +213,8 @@ struct TakeOver {
   u64 seen = 0;
 };
 
-/// Background work on one queue: retire what retention lets go, fire delayed, sequence intake. Bounded; answers declared, and more when some is
-/// left.
+/// Background work on one queue: append delayed messages that are due, retire what retention lets go. Bounded; answers declared, and more
+/// when some is left.
 struct Tend {
   std::string queue;
 };
@@ -249,6 +265,7 @@ struct Claim {
   Seq last = 0;
   u32 delivery = 1;    ///< 1: first time
   std::string reason;  ///< delivery > 1: why the one before failed
+  int priority = 0;    ///< of the stream; of a requeued dead letter, that of the stream it died in
 };
 
 struct HolderBeat {
@@ -276,10 +293,11 @@ struct QueueStats {
   u64 bytes = 0;                   ///< of their bodies
   Seq head = 0;                    ///< newest sequence of the main stream
   Seq tail = 0;                    ///< oldest retained
+  u64 delayed = 0;                 ///< not yet due, and not among `messages`
   u64 dead = 0;                    ///< dead letters waiting in QUEUE.dead
   std::vector<GroupStats> groups;  ///< of mailboxes only those with something in them, unless asked for
   std::vector<std::pair<std::string, u64>>
-      counters;  ///< dead_lettered, expired, filtered, skipped, trimmed, undeliverable, …
+      counters;  ///< dead_lettered, expired, filtered, refused, skipped, trimmed, undeliverable, …
 };
 
 struct Finding {
@@ -296,10 +314,12 @@ struct Buffer {
 };
 
 enum class Event : std::uint8_t {
-  answer,   ///< of the operation `ticket`
-  opened,   ///< ticket 0: the session is live
-  lost,     ///< ticket 0: the session is gone; pending operations have been answered lost or in_doubt before
-  changed,  ///< ticket 0: others made messages claimable, or peers known, in `changed` (empty: anywhere); never missed after a ClaimNext, or a Read or ListPeers with `wait`, that found none
+  answer,  ///< of the operation `ticket`
+  opened,  ///< ticket 0: the session is live
+  lost,    ///< ticket 0: the session is gone; pending operations have been answered lost or in_doubt before
+  /// ticket 0: in `changed` (empty: anywhere) others made messages claimable, or peers known, or delayed ones became so; or there is room again. Never missed
+  /// after a ClaimNext, or a Read or ListPeers with `wait`, that found none (of a time earlier than its due_in, too), or a Commit that found the queue full.
+  changed,
 };
 
 struct Completion {
@@ -315,7 +335,9 @@ struct Completion {
   /// OpenStream: the newest one that was there when the store last went back in time; none: it never did.
   std::optional<Seq> fork{};
   bool retry_waiting = false;  ///< ClaimNext: a redelivered message waits; empty your hands, then claim alone
-  std::optional<Ms> due_in;    ///< ClaimNext: something becomes claimable after so long
+  bool retry_later = false;    ///< ClaimNext: a redelivered message will wait later on
+  std::optional<Ms> due_in;    ///< ClaimNext, Read: something may become claimable, or readable, after so long
+  Limit room{0, 0};            ///< Commit refused as full: what its queue has room for
   std::optional<Claim> claim;  ///< ClaimNext
   Buffer buffer;               ///< ClaimNext, Read: what `messages` point into
   std::vector<Message>
@@ -329,7 +351,8 @@ struct Completion {
   std::string changed;              ///< Event::changed
   std::vector<Id> groups;           ///< Event::changed: only in these groups,
   std::vector<Id> streams;          ///< for readers of these streams,
-  std::vector<Id> joined;           ///< and for who waits for peers of these queues; all three empty: for anybody
+  std::vector<Id> roomy;            ///< for producers of these streams,
+  std::vector<Id> joined;           ///< and for who waits for peers of these queues; all four empty: for anybody
   std::vector<QueueStats> queues;   ///< Inspect
   std::vector<Finding> findings;    ///< Check
   /// Event::opened: which life of which store this is, only to be compared. Another one than before: it was exchanged, or went back in time.

@@ -4,6 +4,7 @@
 // tell what they mean (`from`). One parser for core, which checks what a user wrote, and for the drivers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -32,6 +33,28 @@ struct Retention {
 VTX_EXPORT Result<Retention> parse_retention(std::string_view text);
 /// The one text for it, which parse_retention() understands.
 VTX_EXPORT std::string to_text(const Retention& retention);
+
+/// How much a queue may hold in each direction: option `limit`.
+struct QueueLimit {
+  std::uint64_t messages = UINT64_MAX;
+  std::uint64_t bytes = UINT64_MAX;
+  bool operator==(const QueueLimit&) const = default;
+
+  bool none() const { return *this == QueueLimit{}; }
+  /// How much `more` still fits beside what is there; a single message that is larger than all fits where nothing is.
+  bool fits(const QueueLimit& there, const QueueLimit& more) const {
+    return (there.messages == 0 && more.messages == 1) ||
+           (more.messages <= left(there).messages && more.bytes <= left(there).bytes);
+  }
+  QueueLimit left(const QueueLimit& there) const {
+    return {messages - std::min(messages, there.messages), bytes - std::min(bytes, there.bytes)};
+  }
+};
+
+/// "" or "none", "100000", "64MiB". A failure is half a sentence that follows "option 'limit': ".
+VTX_EXPORT Result<QueueLimit> parse_limit(std::string_view text);
+/// The one text for it, which parse_limit() understands; "" for none.
+VTX_EXPORT std::string to_text(const QueueLimit& limit);
 
 /// Where a new group or a reader begins: option `from`.
 struct Start {

@@ -19,6 +19,7 @@ enum class Code {
   // Wait, then do the same again: another moment or machine may cure it. Never fails vtx_bind or vtx_connect.
   busy,      ///< somebody else holds it (a lock, a name): try again
   no_space,  ///< disk or store full: free space, then submit again
+  full,      ///< the queue is at its limit: submit again when there is room
   lost,      ///< the session is gone; no effect, or one that repeating does not double: reopen, submit again
   in_doubt,  ///< the session is gone while a commit ran: reopen, submit the very same Commit again
   // The claim or name is another's now: drop it.

@@ -43,7 +43,7 @@ typedef struct vtx_sqlite_frame_t {
  * and the queue. Receivers in other processes are woken as by any other commit. docs/sql.md has the plain SQL for it.
  *
  * @properties: lines `Name: value`, each ended by a line feed, as docs/properties.md has them; NULL none.
- * Returns 0, or -1 with errno: EINVAL (an argument, no frames, a bad property, a dead-letter queue), ENOENT (no such queue), EPROTO (no VTX
+ * Returns 0, or -1 with errno: EINVAL (an argument, no frames, a bad property, a dead-letter queue), ENOENT (no such queue), ENOBUFS (it is at its limit), EPROTO (no VTX
  * tables, or those of a newer VTX), EAGAIN (the database is locked), EMSGSIZE (larger than SQLite allows), ENOSPC, ENOMEM, EIO; for what SQLite
  * refused, sqlite3_errmsg() has the words. A failure leaves the transaction as it was. The thread that may use `connection`.
  */
