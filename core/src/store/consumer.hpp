@@ -2,6 +2,9 @@
 //
 // The receiver that leases: what it has claimed from its group, what of that is lent to the application, and what was decided about it.
 // The claims of a group's consumers are coordinated by its Feed; libzmq is the Link's.
+//
+//   consumer.cpp           its life, and its claims      consumer_decide.cpp  what becomes of a message in hand
+//   consumer_handover.cpp  what goes to the application  consumer_settle.cpp  and how the store is told
 #pragma once
 
 #include <deque>
