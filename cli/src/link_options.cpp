@@ -81,7 +81,32 @@ int socket_type_named(const std::string& name) {
   if (name == "sub") return ZMQ_SUB;
   if (name == "req") return ZMQ_REQ;
   if (name == "rep") return ZMQ_REP;
+  if (name == "dealer") return ZMQ_DEALER;
+  if (name == "router") return ZMQ_ROUTER;
+  if (name == "pair") return ZMQ_PAIR;
   return name == "pull" ? ZMQ_PULL : ZMQ_PUSH;
+}
+
+std::string check_routing(const LinkOptions& link) {
+  if (link.socket_type() == ZMQ_ROUTER && link.format != "frames" && link.format != "json")
+    return "the first frame of each message names the peer: use --format frames or json";
+  return {};
+}
+
+CLI::Option* add_id(CLI::App& command, std::string& id) {
+  return command
+      .add_option("--id", id,
+                  "With --type req, dealer or router: the routing id; its mailbox stays, and one at a time may use it")
+      ->check([](const std::string& text) {
+        return text.empty() || text.size() > 255 ? std::string("a routing id has 1 to 255 bytes") : std::string();
+      })
+      ->type_name("NAME");
+}
+
+void check_id(const LinkOptions& link, const std::string& id) {
+  const int type = link.socket_type();
+  if (!id.empty() && type != ZMQ_REQ && type != ZMQ_DEALER && type != ZMQ_ROUTER)
+    throw CLI::ValidationError("--id", "is for --type req, dealer and router");
 }
 
 std::string check_time(const std::string& text) {

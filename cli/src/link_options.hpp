@@ -40,6 +40,12 @@ void add_format(CLI::App& command, std::string& format);
 /// The ZMQ_… value of a type that add_type() has accepted.
 int socket_type_named(const std::string& name);
 
+/// Why messages of this type cannot go in this format; empty when they can.
+std::string check_routing(const LinkOptions& link);
+/// Adds --id, and refuses it for types that have none.
+CLI::Option* add_id(CLI::App& command, std::string& id);
+void check_id(const LinkOptions& link, const std::string& id);
+
 /// For ->check(): refuses what is no time.
 std::string check_time(const std::string& text);
 

@@ -31,6 +31,9 @@ constexpr const char* kFooter =
     "With --type rep each message is a request, which is answered after it was written; it is settled with its reply, "
     "in\n"
     "one transaction: what a worker had in hand when it was killed goes to another.\n"
+    "With --type dealer the mail of --id NAME is read, and what the other side sends to anyone; with --type router "
+    "each\n"
+    "message behind the identity of its sender.\n"
     "SIGINT and SIGTERM end it cleanly: with 0, or with 1 when -n asked for more messages than came.\n"
     "\n"
     "Examples:\n"
@@ -38,6 +41,7 @@ constexpr const char* kFooter =
     "  vtx recv 'sqlite:/tmp/q.db?queue=jobs' -n 10\n"
     "  vtx recv 'sqlite:/tmp/q.db?queue=jobs&group=audit' --idle 2s --format frames > audit.frames\n"
     "  vtx recv 'sqlite:/tmp/q.db?queue=ticks&subscription=desk' --type sub --subscribe eur. --subscribe usd.\n"
+    "  vtx recv 'sqlite:/tmp/q.db?queue=fleet' --type dealer --id van-3 --idle 1s\n"
     "  vtx recv 'sqlite:/tmp/q.db?queue=questions' --type rep --reply done";
 
 // A batch is written when it has so much, or when nothing more is there at once.
@@ -50,6 +54,7 @@ struct RecvOptions {
   std::uint64_t count = UINT64_MAX;
   std::string idle;
   std::optional<std::string> reply;
+  std::string id;  ///< by which others know the socket
 };
 
 /// A message that is held until it has been written.
@@ -67,6 +72,8 @@ bool needs_ack(const std::string& endpoint) {
 /// Whose members share the messages; nothing for a reader, which has its own.
 std::optional<std::string> group_of(const LinkOptions& link) {
   if (is_plain(link.endpoint)) return std::nullopt;
+  // Of what comes by two streams, or one that a side has to itself, nobody else can tell whether it is in other hands.
+  if (link.socket_type() != ZMQ_PULL && link.socket_type() != ZMQ_SUB) return std::nullopt;
   if (link.socket_type() == ZMQ_SUB) return endpoint_option(link.endpoint, "subscription");
   return endpoint_option(link.endpoint, "group").value_or("default");
 }
@@ -80,7 +87,7 @@ class Run {
         with_properties_(options.link.carries_properties()),
         must_ack_(needs_ack(options.link.endpoint)),
         link_(session_, options.link.socket_type(), options.link.linked(), options.link.side(),
-              {.prefixes = options.prefixes}),
+              {.prefixes = options.prefixes, .routing_id = options.id}),
         output_(STDOUT_FILENO, session_.signals()),
         idle_(link_, group_of(options.link), parse_time(options.idle)),
         progress_(isatty(STDOUT_FILENO) == 0) {}
@@ -181,6 +188,8 @@ void prepare(RecvOptions& options) {
   if (!subscribes && !options.prefixes.empty()) throw CLI::ValidationError("--subscribe", "is for --type sub");
   if (options.reply && options.link.socket_type() != ZMQ_REP)
     throw CLI::ValidationError("--reply", "is for --type rep");
+  check_id(options.link, options.id);
+  if (const auto misfit = check_routing(options.link); !misfit.empty()) throw CLI::ValidationError("--type", misfit);
   if (subscribes && options.prefixes.empty()) options.prefixes.emplace_back();
 }
 
@@ -194,7 +203,7 @@ Exit receive_all(const RecvOptions& options) {
 void add_recv(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<RecvOptions>();
   auto* command = app.add_subcommand("recv", "Receive messages and write them to standard output");
-  options->link.add_to(*command, {"pull", "sub", "rep"});
+  options->link.add_to(*command, {"pull", "sub", "rep", "dealer", "router", "pair"});
   add_subscribe(*command, options->prefixes);
   command->add_option("-n", options->count, "Stop after so many messages; takes no more than that")
       ->check(CLI::PositiveNumber)
@@ -208,6 +217,7 @@ void add_recv(CLI::App& app, Chosen& chosen) {
       ->add_option("--reply", options->reply,
                    "With --type rep: answer every request with this (default: an empty reply)")
       ->type_name("TEXT");
+  add_id(*command, options->id);
   command->footer(kFooter);
   command->callback([options, &chosen] {
     prepare(*options);

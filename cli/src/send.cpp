@@ -25,6 +25,9 @@ constexpr const char* kFooter =
     "With --type req each message is a request: its reply is written to standard output, in the same format, before "
     "the\n"
     "next is sent. A request that was not answered in time stays in the queue; its reply will find nobody waiting.\n"
+    "With --type router the first frame of each message names the peer, which must have attached once; --type dealer "
+    "and\n"
+    "pair send to whoever is on the other side.\n"
     "Exits with 0 only when every message is durable, and says on standard error how many are. SIGINT and SIGTERM end "
     "it\n"
     "with 1 after what was read has been made durable.\n"
@@ -34,6 +37,8 @@ constexpr const char* kFooter =
     "  vtx send 'sqlite:/tmp/q.db?queue=packages' --format records /var/lib/dpkg/status\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=ticks' --type pub ticks.txt\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=questions' --type req --timeout 5s questions.txt > answers.txt\n"
+    "  echo '{\"frames\":[\"van-3\",\"come home\"]}' | vtx send 'sqlite:/tmp/q.db?queue=fleet' --type router --format "
+    "json\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=jobs' --format json jobs.json\n"
     "                                 each line as {\"frames\": [\"hello\"], \"properties\": {\"Ttl\": \"1h\"}}\n"
     "  printf 'hello\\n' | vtx send 'sqlite:q.db?queue=jobs'";
@@ -41,7 +46,7 @@ constexpr const char* kFooter =
 struct SendOptions {
   LinkOptions link;
   std::vector<std::string> files;
-  std::string id;       // of an asker
+  std::string id;       // by which others know the socket
   std::string timeout;  // for a reply
 };
 
@@ -49,7 +54,8 @@ struct SendOptions {
 class Run {
  public:
   explicit Run(const SendOptions& options)
-      : link_(session_, options.link.socket_type(), options.link.linked(), options.link.side()),
+      : link_(session_, options.link.socket_type(), options.link.linked(), options.link.side(),
+              {.routing_id = options.id}),
         sender_(link_, options.link.carries_properties()),
         inputs_(options.files, format_named(options.link.format),
                 [this](int fd) { return wait_for_input(link_, fd); }) {}
@@ -121,12 +127,9 @@ Exit send(const SendOptions& options) {
 void prepare(SendOptions& options) {
   const bool asks = options.link.socket_type() == ZMQ_REQ;
   if (!asks && !options.timeout.empty()) throw CLI::ValidationError("--timeout", "is for --type req");
-  if (!asks && !options.id.empty()) throw CLI::ValidationError("--id", "is for --type req");
+  check_id(options.link, options.id);
+  if (const auto misfit = check_routing(options.link); !misfit.empty()) throw CLI::ValidationError("--type", misfit);
   if (options.files.empty()) options.files.emplace_back("-");
-}
-
-std::string check_id(const std::string& text) {
-  return text.empty() || text.size() > 255 ? "a routing id has 1 to 255 bytes" : "";
 }
 
 }  // namespace
@@ -134,18 +137,14 @@ std::string check_id(const std::string& text) {
 void add_send(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<SendOptions>();
   auto* command = app.add_subcommand("send", "Send messages from files or standard input");
-  options->link.add_to(*command, {"push", "pub", "req"});
+  options->link.add_to(*command, {"push", "pub", "req", "dealer", "router", "pair"});
   command->add_option("FILE", options->files, "Files to read; - is standard input");
   command
       ->add_option("--timeout", options->timeout,
                    "With --type req: end with 1 when a reply has not come for so long (5s); default: wait for ever")
       ->check(check_time)
       ->type_name("TIME");
-  command
-      ->add_option("--id", options->id,
-                   "With --type req: the asker's routing id; its mailbox stays, and one at a time may use it")
-      ->check(check_id)
-      ->type_name("NAME");
+  add_id(*command, options->id);
   command->footer(kFooter);
   command->callback([options, &chosen] {
     prepare(*options);

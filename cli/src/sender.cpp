@@ -9,6 +9,7 @@
 
 #include "failure.hpp"
 #include "report.hpp"
+#include "text.hpp"
 
 namespace vtx::cli {
 namespace {
@@ -37,6 +38,9 @@ bool Sender::send(Message& message) {
   for (std::size_t i = 0; i < frames.size(); ++i) {
     const int more = i + 1 < frames.size() ? ZMQ_SNDMORE : 0;
     while (zmq_msg_send(frames[i].handle(), link_.socket(), more | ZMQ_DONTWAIT) < 0) {
+      if (zmq_errno() == EHOSTUNREACH)
+        throw Failure(fmt::format("{}: message {} is for '{}', and no such peer has ever attached to the queue",
+                                  link_.endpoint(), count_ + 1, printable(frames[i].to_string_view())));
       if (zmq_errno() != EAGAIN && zmq_errno() != EINTR)
         throw Failure(link_.endpoint() + ": " + zmq_strerror(zmq_errno()));
       if (link_.wait(ZMQ_POLLOUT, -1, std::chrono::seconds(1)).stop) return false;

@@ -61,6 +61,9 @@ void Link::configure(const SocketSetup& setup) {
   if (!id.empty() && zmq_setsockopt(socket_, ZMQ_ROUTING_ID, id.data(), id.size()) != 0) throw last_failure(endpoint_);
   for (const auto& prefix : setup.prefixes)
     if (zmq_setsockopt(socket_, ZMQ_SUBSCRIBE, prefix.data(), prefix.size()) != 0) throw last_failure(endpoint_);
+  const int mandatory = 1;  // a peer that nobody knows is an error, not silence
+  if (socket_type_ == ZMQ_ROUTER && zmq_setsockopt(socket_, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof mandatory) != 0)
+    throw last_failure(endpoint_);
   const int yes = 1;  // on a plain transport, too: who sends a file or a history wants all of it to arrive
   if (socket_type_ == ZMQ_XPUB && zmq_setsockopt(socket_, ZMQ_XPUB_NODROP, &yes, sizeof yes) != 0)
     throw last_failure(endpoint_);

@@ -19,7 +19,7 @@ TEST_F(CliTest, WrongUsageIsTwo) {
   expect_refusal(run({"sned", uri()}), 2, {"--help"});
   expect_refusal(run({"send"}), 2, {"URI"});
   expect_refusal(run({"send", uri(), "--format", "xml"}), 2, {"lines", "frames"});
-  expect_refusal(run({"send", uri(), "--type", "dealer"}), 2, {"not yet supported", "push or pub or req"});
+  expect_refusal(run({"send", uri(), "--type", "stream"}), 2, {"not yet supported", "push or pub or req"});
   expect_refusal(run({"recv", uri(), "--type", "quark"}), 2, {"no socket type 'quark'", "pull"});
   expect_refusal(run({"recv", uri(), "--idle", "soon"}), 2, {"'soon' is no time", "2s"});
   expect_refusal(run({"recv", uri(), "-n", "0"}), 2, {"-n"});
