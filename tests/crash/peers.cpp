@@ -134,7 +134,9 @@ int peers_campaign(int count) {
       "{} peers attached, asked and went within {:.1f} s, and got their answers within {:.1f} s; {:.1f} KiB a peer\n"
       "a durable message to one: {:.1f} us among {}, {:.1f} us among {}\n",
       count, seconds(attached - began), seconds(Clock::now() - attached), each, among_few, kFew, among_all, count);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which take more than they look at
   check(each < 20, "a peer takes more than 20 KiB");
+#endif
   return failures == 0 ? 0 : 1;
 }
 
