@@ -21,7 +21,9 @@ struct Doors {
 class Proxy {
  public:
   Proxy(World& world, Socket& front, Socket& back) : control_(world, ZMQ_PAIR), told_(world, ZMQ_PAIR) {
-    const std::string address = "inproc://control-" + std::to_string(reinterpret_cast<std::uintptr_t>(this));
+    // Never one that was used before: libzmq frees it some time after the socket was closed.
+    static int count = 0;
+    const std::string address = "inproc://control-" + std::to_string(++count);
     told_.bind(address);
     control_.connect(address);
     thread_ = std::thread([&] { zmq_proxy_steerable(front.get(), back.get(), nullptr, told_.get()); });

@@ -83,7 +83,7 @@ Completion MemoryDatabase::drop_group(const Steer& steer) {
   if (!steer.force && is_used(*group)) return refuse(Code::busy, "The group is in use.");
   Completion answer;
   if (group->kind == "mailbox") {
-    answer.count = remove_mailbox(group->queue, group->peer);
+    answer.count = remove_mailbox(group->queue, std::string(group->peer));  // a copy: the row goes
     return answer;
   }
   for (const StreamRow* stream : streams_of(*group)) answer.count += pass_over(*group, *stream, stream->head + 1);

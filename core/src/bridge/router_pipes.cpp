@@ -159,7 +159,12 @@ bool RouterPipes::is_probe(Peer& peer, const zmq_msg_t* frame, bool more) {
 void RouterPipes::refresh() {
   sentinel_->refresh();
   look_for_news();
-  writable_ = aim_ == nullptr || (events_of(*aim_) & ZMQ_POLLOUT) != 0;
+  writable_ = true;
+  if (aim_ == nullptr) return;
+  const int events = events_of(*aim_);
+  writable_ = (events & ZMQ_POLLOUT) != 0;
+  // The asking has silenced the descriptor, which may have told of this.
+  if ((events & ZMQ_POLLIN) != 0) has_news(*aim_);
 }
 
 void RouterPipes::look_for_news() {

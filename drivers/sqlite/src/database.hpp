@@ -103,8 +103,10 @@ class Database {
   sqlite3* raw() const { return connection_; }
 
   /// @param sql  a literal: statements are kept by its address
+  /// @param values  texts and bytes are borrowed until the rows are over
   template <class... Values>
-  Rows query(const char* sql, const Values&... values) {
+  Rows query(const char* sql, Values&&... values) {
+    static_assert(!(std::is_same_v<Values, std::string> || ...), "it would be gone before the first row is asked for");
     return Rows(connection_, prepared(sql), values...);
   }
   template <class... Values>

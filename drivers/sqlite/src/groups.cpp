@@ -18,9 +18,10 @@ Status no_group(const driver::Steer& steer) {
 std::vector<Id> Ledger::users_of(const std::string& queue, const driver::GroupName& group) {
   const auto id = static_cast<Id>(database_.value("SELECT id FROM vtx_queue WHERE name = ?", queue).value_or(0));
   std::vector<Id> users;
+  const std::string hold = group.kind == "mailbox" ? driver::hold_of_peer(group.peer) : "";
   auto rows = database_.query(
       "SELECT holder FROM vtx_claim WHERE grp = ?1 UNION SELECT holder FROM vtx_hold WHERE queue = ?2 AND what = ?3",
-      find_group(id, group), id, group.kind == "mailbox" ? driver::hold_of_peer(group.peer) : std::string());
+      find_group(id, group), id, hold);
   while (rows.next()) users.push_back(rows.number(0));
   return users;
 }
