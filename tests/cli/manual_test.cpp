@@ -112,14 +112,15 @@ TEST_F(ManualTest, BashCompletesCommandsOptionsAndChoices) {
   EXPECT_EQ(complete({"vtx", "se"}), Strings{"send"});
   EXPECT_EQ(complete({"vtx", "dead", "re"}), Strings{"requeue"});
   EXPECT_EQ(complete({"vtx", "groups", ""}), (Strings{"list", "seek", "drop", "-h", "--help"}));
-  EXPECT_EQ(complete({"vtx", "recv", "--id"}), Strings{"--idle"});
+  EXPECT_EQ(complete({"vtx", "recv", "--idl"}), Strings{"--idle"});
   EXPECT_EQ(complete({"vtx", "recv", "sqlite:q.db", "--rep"}), Strings{"--reply"});
   EXPECT_EQ(complete({"vtx", "trim", "sqlite:q.db", "--kee"}), Strings{"--keep"});
   EXPECT_EQ(complete({"vtx", "groups", "drop", "sqlite:q.db", "--fo"}), Strings{"--force"});
   EXPECT_EQ(sorted(complete({"vtx", "send", "--format", ""})), (Strings{"frames", "json", "lines", "records"}));
   EXPECT_EQ(complete({"vtx", "send", "--format", "js"}), Strings{"json"});
   EXPECT_EQ(complete({"vtx", "send", "--format", "=", "fr"}), Strings{"frames"});
-  EXPECT_EQ(sorted(complete({"vtx", "recv", "--type", ""})), (Strings{"pull", "rep", "sub"}));
+  EXPECT_EQ(sorted(complete({"vtx", "recv", "--type", ""})),
+            (Strings{"dealer", "pair", "pull", "rep", "router", "sub"}));
   EXPECT_EQ(complete({"vtx", "recv", "--idle", ""}), Strings());         // a time: nobody can guess it
   EXPECT_EQ(complete({"vtx", "send", "sqlite:q.db", "in"}), Strings());  // a file: bash itself knows
 }

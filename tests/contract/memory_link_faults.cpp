@@ -198,6 +198,19 @@ TEST_F(FaultyLinks, AnImmediateSocketSendsNothingBeforeTheStoreIsThere) {
   }
 }
 
+TEST_F(FaultyLinks, TheProbeOfAnImmediateDealerIsNoMessage) {
+  faults_->lose_openings(1'000'000);
+  Socket dealer(world_, ZMQ_DEALER);
+  EventLog events(world_, dealer);
+  dealer.set(ZMQ_PROBE_ROUTER, 1).set(ZMQ_IMMEDIATE, 1).set(ZMQ_RECONNECT_IVL, 10).connect(at());
+  faults_->lose_openings(0);
+  EXPECT_TRUE(events.wait(ZMQ_EVENT_CONNECTED));
+  dealer.send("first");
+  Socket other(world_, ZMQ_DEALER);
+  other.bind(at());
+  EXPECT_EQ(other.receive(), "first");
+}
+
 TEST_F(FaultyLinks, AnImmediateSocketMayBeClosedBeforeTheStoreIsThere) {
   faults_->lose_openings(1'000'000);
   Socket push(world_, ZMQ_PUSH);

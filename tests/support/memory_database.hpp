@@ -57,6 +57,7 @@ class MemoryDatabase {
   driver::Completion run(const driver::Hold& hold);
   driver::Completion run(const driver::Forget& forget);
   driver::Completion run(const driver::ClaimNext& wish);
+  driver::Completion run(const driver::StopWaiting&) { return {}; }  // news go to all
   driver::Completion run(const driver::Locate& locate);
   driver::Completion run(const driver::Read& read);
   driver::Completion run(const driver::Beat& beat);

@@ -2,13 +2,14 @@
 #include "bridge/counterpart.hpp"
 
 #include <cerrno>
+#include <utility>
 
 #include "bridge/reaper.hpp"
 
 namespace vtx {
 
-Counterpart::Counterpart(void* socket, std::string address, const Kind& kind)
-    : socket_(socket), address_(std::move(address)), kind_(kind) {}
+Counterpart::Counterpart(void* zmq_context, void* socket, std::string address, const Kind& kind)
+    : context_(zmq_context), socket_(socket), address_(std::move(address)), kind_(kind) {}
 
 Counterpart::~Counterpart() { zmq_close(socket_); }
 
@@ -22,7 +23,7 @@ Result<std::unique_ptr<Counterpart>> Counterpart::create(void* zmq_context, cons
                                : "no socket for the link: raise ZMQ_MAX_SOCKETS or the descriptor limit",
                 error);
   }
-  std::unique_ptr<Counterpart> counterpart(new Counterpart(socket, unique_inproc("link"), kind));
+  std::unique_ptr<Counterpart> counterpart(new Counterpart(zmq_context, socket, unique_inproc("link"), kind));
   // inproc adds both sides' marks: with 1 here the application's own mark decides. Of subscriptions none may be cut off. Nothing of ours
   // may linger.
   const int one = 1;
@@ -92,6 +93,15 @@ Status Counterpart::block_publisher(void* application_socket) const {
 /// The other way round: the application's socket is bound, so that the pipe can be made in the driver's thread.
 Status Counterpart::join_late(void* application_socket) {
   if (Status status = block_publisher(application_socket); !status.ok()) return status;
+  if (kind_.takes_probe) {  // which libzmq does not tell: another pipe, for a moment, shows it
+    Kind punctual = kind_;
+    punctual.late = false;
+    auto other = create(context_, punctual);
+    if (!other) return other.error();
+    if (Status status = (*other)->join(application_socket); !status.ok()) return status;
+    probe_comes_ = (*other)->probed();
+    (void)zmq_disconnect(application_socket, (*other)->address_.c_str());
+  }
   if (zmq_bind(application_socket, address_.c_str()) != 0)
     return Status(Code::internal, std::string("cannot join the socket to its link: ") + zmq_strerror(errno), errno);
   arrived_ = false;
@@ -119,6 +129,7 @@ Counterpart::Io Counterpart::send(zmq_msg_t* frame, bool more) {
 Counterpart::Io Counterpart::receive(zmq_msg_t* frame, bool* more) {
   if (zmq_msg_recv(frame, socket_, ZMQ_DONTWAIT) < 0) return failed();
   *more = zmq_msg_more(frame) != 0;
+  if (std::exchange(probe_comes_, false) && !*more && zmq_msg_size(frame) == 0) return receive(frame, more);
   return Io::done;
 }
 

@@ -46,18 +46,19 @@ class Counterpart final : public Pipe {
   bool readable() const override { return readable_; }
   bool has_sentinel() const override { return sentinel_ != nullptr; }
   bool gone() const override { return has_sentinel() && !writable_; }
-  /// join() found the empty message that ZMQ_PROBE_ROUTER sends to every peer, and took it away.
+  /// join() found the empty message that ZMQ_PROBE_ROUTER sends to every peer, and took it away. Not of one that is late.
   bool probed() const { return probed_; }
   /// Lets go of all that there is to receive.
   void drain();
 
  private:
-  Counterpart(void* socket, std::string address, const Kind& kind);
+  Counterpart(void* zmq_context, void* socket, std::string address, const Kind& kind);
   Status join_late(void* application_socket);
   Status block_publisher(void* application_socket) const;
   Io failed();
   int events_of(void* socket);
 
+  void* const context_;
   void* socket_;
   const std::string address_;
   const Kind kind_;
@@ -65,6 +66,7 @@ class Counterpart final : public Pipe {
   std::unique_ptr<Counterpart> sentinel_;
   bool arrived_ = true;
   bool probed_ = false;
+  bool probe_comes_ = false;  ///< late: the first message will be one
   bool terminated_ = false;
   bool writable_ = true;
   bool readable_ = false;

@@ -169,8 +169,8 @@ Result<std::vector<std::string>> StoreInstance::open(LinkId id, LinkRequest requ
   });
   if (!joined.ok()) return tl::unexpected<Status>(joined);
   if (pattern.envelope == Envelope::identity) {
-    (void)reachable->wait(kAnswerWithin);
-    process_commands(socket);  // or the first messages to them would be to nobody
+    if (status) (void)reachable->wait(kAnswerWithin);  // a store that did not answer will not tell who its peers are
+    process_commands(socket);                          // or the first messages to them would be to nobody
   }
   return addresses;
 }

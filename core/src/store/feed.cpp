@@ -24,8 +24,9 @@ void Feed::join(Consumer* consumer) {
 }
 
 void Feed::leave(Consumer* consumer) {
-  std::erase(consumers_, consumer);
-  if (consumers_.empty()) engine_.reactor().timers.cancel(due_);
+  if (std::erase(consumers_, consumer) == 0 || !consumers_.empty()) return;
+  engine_.reactor().timers.cancel(due_);
+  if (consumer->group() != 0 && engine_.live()) engine_.submit(StopWaiting{consumer->group()}, [](Completion&) {});
 }
 
 Id Feed::group() const {

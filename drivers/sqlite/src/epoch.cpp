@@ -78,7 +78,8 @@ void Ledger::begin_epoch(u64 epoch, u64 mark) {
   }
   const u64 first = epoch << kEpochBits;
   for (const char* statement :
-       {"INSERT INTO vtx_claim (id, grp, stream, priority, holder, first, last, delivery, counted) VALUES (?, 0, 0, 0, 0, 0, "
+       {"INSERT INTO vtx_claim (id, grp, stream, priority, holder, first, last, delivery, counted) VALUES (?, 0, 0, 0, "
+        "0, 0, "
         "0, 0, 0)",
         "DELETE FROM vtx_claim WHERE id = ?", "INSERT INTO vtx_holder (id, slot, lease_ms) VALUES (?, -1, 0)",
         "DELETE FROM vtx_holder WHERE id = ?"})

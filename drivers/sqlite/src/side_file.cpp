@@ -22,13 +22,26 @@ using driver::u64;
 constexpr char kMagic[8] = {'V', 'T', 'X', 'S', 'I', 'D', 'E', '1'};
 constexpr std::size_t kHeaderBytes = 4096;
 constexpr off_t kSlotLocks = driver::LockFile::kFairLock + 16;
-constexpr u32 kAnyKey = ~u32{0};
+constexpr u32 kTooMany = ~u32{0};  // keys to name
+// What a slot's `listening` says.
+constexpr u32 kDeaf = 0;
+constexpr u32 kArmed = 1;
+constexpr u32 kRung = 2;
+constexpr std::size_t kChanges = 960;
+constexpr std::size_t kSieve = 11;
 
 off_t lock_of(u32 slot) { return kSlotLocks + slot; }
 
 template <class T>
 std::atomic_ref<T> shared(T& value) {
   return std::atomic_ref<T>(value);
+}
+
+/// Keys are counted up, and their kinds stand in the highest bits: the finalizer of SplitMix64 spreads them.
+u64 hash_of(Key key) {
+  key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9;
+  key = (key ^ (key >> 27)) * 0x94d049bb133111eb;
+  return key ^ (key >> 31);
 }
 
 /// Gives the file all its blocks: touching a page of a sparse one is a SIGBUS when the disk is full. Only grows it, since a shorter file would
@@ -51,17 +64,34 @@ struct SideFile::Header {
   u32 rotation = 0;
   u64 commits = 0;
   Memory memory;
+  u64 spare[26]{};
+  u32 changes[kChanges]{};
 };
 
 struct SideFile::Slot {
   u64 holder, beats, lease_ms, doorbell;
-  u32 armed, keys;
+  u32 listening, keys;
   Key key[kKeys];
-  u64 spare[11];
+  u64 sieve[kSieve];
+
+  void sift(Key wanted) {
+    const u64 bit = hash_of(wanted) % (kSieve * 64);
+    shared(sieve[bit / 64]).fetch_or(u64{1} << (bit % 64));
+  }
+  bool names(Key wanted) {
+    const u32 count = shared(keys).load();
+    bool found = false;
+    for (u32 i = 0; !found && i < std::min(count, kKeys); ++i) found = shared(key[i]).load() == wanted;
+    return found && count <= kKeys;
+  }
+  bool may_wait_for(Key wanted) {
+    const u64 bit = hash_of(wanted) % (kSieve * 64);
+    return shared(keys).load() > kKeys && (shared(sieve[bit / 64]).load() >> (bit % 64) & 1) != 0;
+  }
 };
 
 Result<std::unique_ptr<SideFile>> SideFile::open(const std::string& database) {
-  static_assert(sizeof(Slot) == 256);
+  static_assert(sizeof(Slot) == 256 && sizeof(Header) == kHeaderBytes && offsetof(Header, changes) == 256);
   constexpr std::size_t kSize = kHeaderBytes + kSlots * sizeof(Slot);
   const std::string path = database + "-vtx";
   struct stat owner {};
@@ -107,7 +137,7 @@ std::optional<u32> SideFile::take_slot() {
 }
 
 void SideFile::free_slot(u32 number) {
-  shared(slot(number).armed).store(0);
+  shared(slot(number).listening).store(kDeaf);
   shared(slot(number).holder).store(0);
   file_->release(lock_of(number));
 }
@@ -139,31 +169,39 @@ void SideFile::begin_listener(u32 number, u64 doorbell) { shared(slot(number).do
 
 void SideFile::arm_only(u32 number, const std::vector<Key>& keys) {
   auto& mine = slot(number);
-  shared(mine.armed).store(0);
+  shared(mine.listening).store(keys.empty() ? kDeaf : kRung);
+  for (u64& word : mine.sieve) shared(word).store(0);
   u32 count = 0;
-  if (keys.size() <= kKeys)
-    for (const Key key : keys) shared(mine.key[count++]).store(key);
-  shared(mine.keys).store(keys.size() <= kKeys ? count : kAnyKey);
-  shared(mine.armed).store(keys.empty() ? 0 : 1);
+  for (const Key key : keys) {
+    mine.sift(key);
+    if (count < kKeys) shared(mine.key[count++]).store(key);
+  }
+  shared(mine.keys).store(keys.size() <= kKeys ? count : kTooMany);
+  if (!keys.empty()) shared(mine.listening).store(kArmed);
 }
 
 void SideFile::arm(u32 number, Key key) {
   auto& mine = slot(number);
+  mine.sift(key);
   const u32 count = shared(mine.keys).load();
-  bool known = count > kKeys;
-  for (u32 i = 0; !known && i < count; ++i) known = shared(mine.key[i]).load() == key;
-  if (!known && count < kKeys) shared(mine.key[count]).store(key);
-  if (!known) shared(mine.keys).store(count < kKeys ? count + 1 : kAnyKey);
-  shared(mine.armed).store(1);
+  if (count <= kKeys && !mine.names(key)) {
+    if (count < kKeys) shared(mine.key[count]).store(key);
+    shared(mine.keys).store(count < kKeys ? count + 1 : kTooMany);
+  }
+  shared(mine.listening).store(kArmed);
 }
 
-bool SideFile::is_armed(u32 number) const { return shared(slot(number).armed).load() != 0; }
+bool SideFile::is_armed(u32 number) const { return shared(slot(number).listening).load() == kArmed; }
 
-bool SideFile::is_anyone_armed() const {
+bool SideFile::is_anyone_waiting() const {
   for (u32 number = 0, end = used(); number < end; ++number)
-    if (shared(slot(number).armed).load(std::memory_order_relaxed) != 0) return true;
+    if (shared(slot(number).listening).load(std::memory_order_relaxed) != kDeaf) return true;
   return false;
 }
+
+void SideFile::note_change(Key key) { shared(header().changes[hash_of(key) % kChanges]).fetch_add(1); }
+
+u32 SideFile::changes(Key key) const { return shared(header().changes[hash_of(key) % kChanges]).load(); }
 
 void SideFile::count_commit() { shared(header().commits).fetch_add(1); }
 
@@ -180,28 +218,39 @@ SideFile::Memory SideFile::remembered() const { return header().memory; }
 
 void SideFile::remember(const Memory& memory) { header().memory = memory; }
 
-/// Answers the slot's doorbell when it waits for the key; 0 otherwise.
-u64 SideFile::disarm(Slot& slot, Key key) {
-  if (shared(slot.armed).load() == 0) return 0;
-  const u32 count = shared(slot.keys).load();
-  bool waits = count > kKeys;
-  for (u32 i = 0; !waits && i < count; ++i) waits = shared(slot.key[i]).load() == key;
-  return waits && shared(slot.armed).exchange(0) != 0 ? shared(slot.doorbell).load() : 0;
+/// Answers the slot's doorbell when it is armed; 0 otherwise.
+u64 SideFile::disarm(Slot& slot) {
+  u32 armed = kArmed;
+  return shared(slot.listening).compare_exchange_strong(armed, kRung) ? shared(slot.doorbell).load() : 0;
 }
 
-u64 SideFile::next_listener(Key key) {
+u64 SideFile::next_listener(Key key, u32 except) {
   const u32 end = used();
   if (end == 0) return 0;
   const u32 start = shared(header().rotation).fetch_add(1);
-  for (u32 i = 0; i < end; ++i)
-    if (const u64 doorbell = disarm(slot((start + i) % end), key); doorbell != 0) return doorbell;
+  for (u32 i = 0; i < end; ++i) {
+    const u32 number = (start + i) % end;
+    if (number == except || !slot(number).names(key)) continue;
+    if (const u64 doorbell = disarm(slot(number)); doorbell != 0) return doorbell;
+  }
   return 0;
+}
+
+std::vector<u64> SideFile::likely_listeners(Key key, u32 except) {
+  std::vector<u64> doorbells;
+  for (u32 number = 0, end = used(); number < end; ++number) {
+    if (number == except || !slot(number).may_wait_for(key)) continue;
+    if (const u64 doorbell = disarm(slot(number)); doorbell != 0) doorbells.push_back(doorbell);
+  }
+  return doorbells;
 }
 
 std::vector<u64> SideFile::all_listeners(Key key) {
   std::vector<u64> doorbells;
-  for (u32 number = 0, end = used(); number < end; ++number)
-    if (const u64 doorbell = disarm(slot(number), key); doorbell != 0) doorbells.push_back(doorbell);
+  for (u32 number = 0, end = used(); number < end; ++number) {
+    if (!slot(number).names(key) && !slot(number).may_wait_for(key)) continue;
+    if (const u64 doorbell = disarm(slot(number)); doorbell != 0) doorbells.push_back(doorbell);
+  }
   return doorbells;
 }
 

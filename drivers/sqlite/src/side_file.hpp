@@ -4,7 +4,8 @@
 // per slot shows at once that its process has ended. Losing the file is harmless: holders count as dead and their messages come again.
 //
 //   0     "VTXSIDE1"  u32 slots used at most  u32 rotation  u64 commits  u64 store, epoch, mark
-//   4096  slot 0, 256 bytes: u64 holder, beats, lease ms, doorbell; u32 armed, keys; u64 key[16]
+//   256   u32 changes[960]: of keys, by their hash
+//   4096  slot 0, 256 bytes: u64 holder, beats, lease ms, doorbell; u32 listening, keys; u64 key[16], sieve[11]
 //   4352  slot 1, ...
 //
 // Everything in it may have been written by anybody who can write the database, so values are bounded when read.
@@ -39,7 +40,7 @@ inline constexpr driver::Id id_of(Key key) { return key & ~(kStreamKey | kPeersK
 class SideFile {
  public:
   static constexpr driver::u32 kSlots = 4096;
-  static constexpr driver::u32 kKeys = 16;
+  static constexpr driver::u32 kKeys = 16;  ///< that a slot can name; of more it has a sieve
 
   /// Opens or makes the side file of a database, with the database's owner and permissions.
   static Result<std::unique_ptr<SideFile>> open(const std::string& database);
@@ -61,13 +62,19 @@ class SideFile {
 
   /// Makes the slot a listener's.
   void begin_listener(driver::u32 slot, driver::u64 doorbell);
-  /// Asks for one ring, when one of `keys` comes, and for no other. Empty: for none. Only under VTX's lock, or when nothing can be missed:
-  /// for a moment the slot is not armed.
+  /// Asks for one ring, when one of `keys` comes, and for no other. Empty: for none. Only under VTX's lock, or before one looks for what may
+  /// have come meanwhile: for a moment the slot is not armed.
   void arm_only(driver::u32 slot, const std::vector<Key>& keys);
   /// Asks for one when `key` comes too. Needs no lock: what the slot is armed for stays so throughout.
   void arm(driver::u32 slot, Key key);
+  /// False once it has been rung.
   bool is_armed(driver::u32 slot) const;
-  bool is_anyone_armed() const;
+  /// Armed, or rung and not yet armed anew.
+  bool is_anyone_waiting() const;
+  /// After the commit that changes it, and before those who wait for it are looked for.
+  void note_change(Key key);
+  /// Another number than before: it may have changed.
+  driver::u32 changes(Key key) const;
   /// Before each commit of VTX: who sees a change of the database and of this knows that doorbells have been rung.
   void count_commit();
   driver::u64 commits() const;
@@ -80,9 +87,11 @@ class SideFile {
   static driver::u64 name_of(std::string_view store_id);
   Memory remembered() const;
   void remember(const Memory& memory);
-  /// The doorbell of one who waits for it, now disarmed; 0 none. Each in turn.
-  driver::u64 next_listener(Key key);
-  /// The doorbells of all who wait for it, now disarmed.
+  /// The doorbell of one who waits for it, now disarmed; 0 none. Each in turn, but not the slot `except`, nor those with a sieve.
+  driver::u64 next_listener(Key key, driver::u32 except);
+  /// The doorbells of those, but not of `except`, whose sieve says that they may wait for it, now disarmed.
+  std::vector<driver::u64> likely_listeners(Key key, driver::u32 except);
+  /// The doorbells of all who may wait for it, now disarmed.
   std::vector<driver::u64> all_listeners(Key key);
 
  private:
@@ -92,7 +101,7 @@ class SideFile {
   Header& header() const;
   Slot& slot(driver::u32 number) const;
   driver::u32 used() const;
-  static driver::u64 disarm(Slot& slot, Key key);
+  static driver::u64 disarm(Slot& slot);
 
   std::unique_ptr<driver::LockFile> file_;
   void* map_;

@@ -221,7 +221,7 @@ void SqliteStore::transact() {
       if (answers.back().status.code() == Code::full) wait_for(key_of_room(ledger_.full()), answers.back());
     }
     std::vector<Id> groups = next_in_line_;
-    if (ledger_.has_awakened() && (!waiting_.empty() || side_->is_anyone_armed())) {
+    if (ledger_.has_awakened() && (!waiting_.empty() || side_->is_anyone_waiting())) {
       const auto awakened = ledger_.awakened();
       groups.insert(groups.end(), awakened.begin(), awakened.end());
     }
@@ -256,7 +256,7 @@ Completion SqliteStore::apply(const Pending& pending) {
         using Kind = std::decay_t<decltype(operation)>;
         if constexpr (std::is_same_v<Kind, driver::Beat> || std::is_same_v<Kind, driver::TakeOver> ||
                       std::is_same_v<Kind, driver::Hold> || std::is_same_v<Kind, driver::Steer> ||
-                      std::is_same_v<Kind, driver::Check>)
+                      std::is_same_v<Kind, driver::StopWaiting> || std::is_same_v<Kind, driver::Check>)
           apply(operation, out);
         else if constexpr (std::is_same_v<Kind, driver::ClaimNext>)
           claim(operation, out);
@@ -274,7 +274,7 @@ void SqliteStore::claim(const driver::ClaimNext& next, Completion& out) {
     return;
   }
   ledger_.apply(next, out);
-  if (out.claim && waiting_.erase(key_of_group(next.group)) > 0) side_->arm_only(slot_, waiting_keys());
+  if (out.claim && waiting_.erase(key_of_group(next.group)) > 0) arm_for_the_rest();
   if (out.claim && out.more) next_in_line_.push_back(next.group);
   if (out.status.ok() && !out.claim && !out.retry_waiting) wait_for(key_of_group(next.group), out);
 }

@@ -40,6 +40,7 @@ class SqliteStore final : public driver::Store {
   /// What was seen by who waits for more.
   struct Waiter {
     Seq head = 0;               ///< of a stream
+    driver::u32 changes = 0;    ///< as the side file counts them
     std::int64_t due = kNever;  ///< the time at which it will ask again anyway
   };
   struct Pending {
@@ -90,13 +91,16 @@ class SqliteStore final : public driver::Store {
   void listen_to_watch();
   void wait_for(Key key, const Completion& answer);
   std::vector<Key> waiting_keys() const;
-  void tell_who_is_over();
+  void arm_for_the_rest();
+  void tell_who_is_over(bool all);
   bool is_over(Key key, const Waiter& waiter);
   void on_rung();
   void tell_changed();
   void tell_changed(const std::vector<Key>& keys);
   std::vector<Key> keys_of_all();
   void ring(const std::vector<Id>& groups, const std::vector<Key>& all);
+  void ring_one(Key key);
+  void apply(const driver::StopWaiting& stop, Completion& out);
   // holders.cpp
   void apply(const driver::Beat& beat, Completion& out);
   void apply(const driver::TakeOver& take, Completion& out);

@@ -73,23 +73,24 @@ void SqliteStore::look(driver::Steady now, bool safety) {
     if (rung && !safety) return watch_.mute(now);
     checked_version_ = version;
     if (auto status = check_epoch(); !status.ok()) return end_session(std::move(status));
-    tell_who_is_over();
+    tell_who_is_over(true);
   } catch (const SqliteError&) {
     // Busy, or worse; the next look or the next transaction will tell.
   }
 }
 
-/// Somebody took us off the list, and rang: that does not say for what.
+/// Somebody took us off the list, and rang: that does not say for what, but what VTX changed is noted.
 void SqliteStore::on_rung() {
   try {
-    tell_who_is_over();
+    tell_who_is_over(false);
   } catch (const SqliteError&) {
     tell_changed();
   }
 }
 
 /// Armed anew before it looks, and looked once more after that: who commits in between has not rung, but is seen.
-void SqliteStore::tell_who_is_over() {
+/// @param all  what changed need not have been noted
+void SqliteStore::tell_who_is_over(bool all) {
   std::vector<Key> over;
   do {
     side_->arm_only(slot_, waiting_keys());
@@ -97,7 +98,7 @@ void SqliteStore::tell_who_is_over() {
     ledger_.begin(clock_.wall());
     over.clear();
     for (const auto& [key, waiter] : waiting_)
-      if (is_over(key, waiter)) over.push_back(key);
+      if ((all || side_->changes(key) != waiter.changes) && is_over(key, waiter)) over.push_back(key);
     tell_changed(over);
   } while (!over.empty());
 }
@@ -117,7 +118,8 @@ bool SqliteStore::is_over(Key key, const Waiter& waiter) {
 void SqliteStore::wait_for(Key key, const Completion& answer) {
   // What the others wait for may have come by plain SQL since they were told to wait.
   if (waiting_.empty()) change_seen_ = checked_version_ = database_.data_version();
-  Waiter& waiter = waiting_.try_emplace(key, Waiter{answer.head}).first->second;  // of several readers who saw least
+  // Of several readers who saw least.
+  Waiter& waiter = waiting_.try_emplace(key, Waiter{answer.head, side_->changes(key)}).first->second;
   waiter.due = answer.due_in ? ledger_.time_in(*answer.due_in) : kNever;
   commits_seen_ = side_->commits();
   side_->arm(slot_, key);
@@ -128,6 +130,17 @@ std::vector<Key> SqliteStore::waiting_keys() const {
   std::vector<Key> keys;
   for (const auto& [key, waiter] : waiting_) keys.push_back(key);
   return keys;
+}
+
+/// Less than before. With the lock. To be rung in vain now and then is cheaper than to tell the slot of thousands each time.
+void SqliteStore::arm_for_the_rest() {
+  if (waiting_.size() <= SideFile::kKeys) side_->arm_only(slot_, waiting_keys());
+}
+
+void SqliteStore::apply(const driver::StopWaiting& stop, Completion&) {
+  if (waiting_.erase(key_of_group(stop.group)) > 0) arm_for_the_rest();
+  // We may have been the one who was told.
+  if (ledger_.is_claimable(stop.group)) next_in_line_.push_back(stop.group);
 }
 
 void SqliteStore::tell_changed() {
@@ -160,7 +173,7 @@ std::vector<Key> SqliteStore::keys_of_all() {
   for (const Id stream : ledger_.appended()) keys.push_back(key_of_stream(stream));
   for (const Id queue : ledger_.joined()) keys.push_back(key_of_peers(queue));
   for (const Id stream : ledger_.sooner()) keys.push_back(key_of_stream(stream));
-  if (!ledger_.has_awakened() || (waiting_.empty() && !side_->is_anyone_armed())) return keys;
+  if (!ledger_.has_awakened() || (waiting_.empty() && !side_->is_anyone_waiting())) return keys;
   for (const Id group : ledger_.hastened()) keys.push_back(key_of_group(group));
   for (const Id stream : ledger_.freed()) keys.push_back(key_of_room(stream));
   return keys;
@@ -168,18 +181,19 @@ std::vector<Key> SqliteStore::keys_of_all() {
 
 /// For each group wakes one who waits, since a message is for one: this store itself if it does, which is cheapest; and `all` others.
 void SqliteStore::ring(const std::vector<Id>& groups, const std::vector<Key>& all) {
-  full_fence();  // committed before it looks who is armed
+  for (const Id group : groups) side_->note_change(key_of_group(group));
+  for (const Key key : all) side_->note_change(key);
+  full_fence();  // committed and noted before it looks who is armed
   std::vector<Key> own;
   for (const Id group : groups) {
     const Key key = key_of_group(group);
     if (waiting_.contains(key)) {
       own.push_back(key);
-      continue;
+    } else {
+      ring_one(key);
     }
-    for (u64 address = side_->next_listener(key); address != 0; address = side_->next_listener(key))
-      if (bell_->ring(address)) break;
   }
-  const bool others = !all.empty() && side_->is_anyone_armed();
+  const bool others = !all.empty() && side_->is_anyone_waiting();
   for (const Key key : all) {
     bool mine = waiting_.contains(key);
     if (others) {
@@ -191,7 +205,14 @@ void SqliteStore::ring(const std::vector<Id>& groups, const std::vector<Key>& al
     if (mine) own.push_back(key);
   }
   tell_changed(own);
-  if (!own.empty()) side_->arm_only(slot_, waiting_keys());  // with the lock: nobody commits meanwhile
+  if (!own.empty()) arm_for_the_rest();
+}
+
+/// Who waits for more than its slot can name may be waiting for something else: then all of these are asked.
+void SqliteStore::ring_one(Key key) {
+  for (u64 address = side_->next_listener(key, slot_); address != 0; address = side_->next_listener(key, slot_))
+    if (bell_->ring(address)) return;
+  for (const u64 address : side_->likely_listeners(key, slot_)) bell_->ring(address);
 }
 
 }  // namespace vtx::sqlite

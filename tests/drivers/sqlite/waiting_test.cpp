@@ -2,6 +2,7 @@
 //
 // Doorbells. The clock stands still, so the slow look, which would find in the end whatever was missed, never comes.
 #include <atomic>
+#include <set>
 #include <thread>
 
 #include "harness.hpp"
@@ -27,6 +28,26 @@ class Doorbells : public SqliteTest {
     return store;
   }
   bool is_empty(Driven& store, Seq from) { return store.run(Read{store.stream, from, {}, true}).messages.empty(); }
+  static constexpr int kMany = 20;  // more than a slot can name
+  struct Mailbox {
+    Id stream = 0;
+    Id group = 0;
+  };
+  std::vector<Mailbox> mailboxes() {
+    std::vector<Mailbox> all;
+    for (int i = 0; i < kMany; ++i) {
+      const std::string peer = "peer" + std::to_string(i);
+      all.push_back({writer_->run(OpenStream{writer_->queue, "mailbox", peer, 0}).id,
+                     writer_->run(OpenGroup{writer_->queue, "mailbox", peer, "default", "oldest", {}, {}}).id});
+    }
+    return all;
+  }
+  static bool waits(Driven& store, Id group) { return !store.run(ClaimNext{group, store.holder, {}, true}).claim; }
+  void post(const Mailbox& mailbox) {
+    Commit commit;
+    commit.appends.push_back({mailbox.stream, {Message{}}, "", -1});
+    EXPECT_TRUE(writer_->run(std::move(commit)).status.ok());
+  }
 
   vtx::test::ManualClock clock_;
   std::unique_ptr<Driven> writer_;
@@ -88,6 +109,62 @@ TEST_F(Doorbells, RingForReadersOfMoreStreamsThanASlotHolds) {
   commit.appends.push_back({streams.back(), {Message{}}, "", -1});
   EXPECT_TRUE(writer_->run(std::move(commit)).status.ok());
   reader->wait_event(Event::changed);
+}
+
+TEST_F(Doorbells, OfThoseWhoWaitForManyThingsDoNotTakeOthersRings) {
+  const auto all = mailboxes();
+  const auto crowd = join();
+  for (const auto& mailbox : all) {
+    EXPECT_TRUE(waits(*writer_, mailbox.group));
+    EXPECT_TRUE(waits(*crowd, mailbox.group));
+  }
+  const auto consumer = join();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_FALSE(consumer->claim().claim);
+    ASSERT_TRUE(writer_->send({"x"}).ok());
+    consumer->wait_event(Event::changed);
+    consumer->ack(*consumer->claim().claim);
+  }
+}
+
+TEST_F(Doorbells, TellWhoWaitsForManyThingsOfEach) {
+  const auto all = mailboxes();
+  const auto consumer = join();
+  for (const auto& mailbox : all) EXPECT_TRUE(waits(*consumer, mailbox.group));
+  // The first one rings, and the others find it rung.
+  for (const auto& mailbox : all) post(mailbox);
+  std::set<Id> told;
+  while (told.size() < all.size() && !HasFailure())
+    for (const Id group : consumer->wait_event(Event::changed).groups) told.insert(group);
+  for (const auto& mailbox : all) EXPECT_TRUE(told.contains(mailbox.group));
+}
+
+TEST_F(Doorbells, RingForWhoStillWaitsWhenAnotherHasCeasedTo) {
+  const auto gone = join();
+  EXPECT_FALSE(gone->claim().claim);
+  const auto consumer = join();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(consumer->claim().claim);
+    if (i == 0) gone->run(StopWaiting{gone->group});
+    ASSERT_TRUE(writer_->send({"x"}).ok());
+    consumer->wait_event(Event::changed);
+    consumer->ack(*consumer->claim().claim);
+  }
+}
+
+TEST_F(Doorbells, PassOnWhatTheOneWhoWasToldDoesNotClaim) {
+  const auto one = join();
+  const auto two = join();
+  EXPECT_FALSE(one->claim().claim);
+  EXPECT_FALSE(two->claim().claim);
+  ASSERT_TRUE(writer_->send({"x"}).ok());
+  const bool first = one->saw(Event::changed, 0ms);
+  if (!first) two->wait_event(Event::changed);
+  Driven& told = first ? *one : *two;
+  Driven& other = first ? *two : *one;
+  told.run(StopWaiting{told.group});
+  other.wait_event(Event::changed);
+  EXPECT_TRUE(other.claim().claim);
 }
 
 TEST_F(Doorbells, AreNotMissedBetweenReadingAndWaiting) {

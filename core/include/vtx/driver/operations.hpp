@@ -186,6 +186,11 @@ struct ClaimNext {
   u64 number = 0;
 };
 
+/// This session claims nothing more of the group: what `changed` would tell it after a vain ClaimNext is for others.
+struct StopWaiting {
+  Id group = 0;
+};
+
 /// Where in a stream to begin. Answers first, head, tail.
 struct Locate {
   Id stream = 0;
@@ -248,8 +253,8 @@ struct Inspect {
 /// Looks for what goes wrong in practice. Answers findings.
 struct Check {};
 
-using Operation = std::variant<Commit, OpenQueue, OpenStream, OpenGroup, ListPeers, Hold, Forget, ClaimNext, Locate,
-                               Read, Beat, TakeOver, Tend, Steer, Inspect, Check>;
+using Operation = std::variant<Commit, OpenQueue, OpenStream, OpenGroup, ListPeers, Hold, Forget, ClaimNext,
+                               StopWaiting, Locate, Read, Beat, TakeOver, Tend, Steer, Inspect, Check>;
 
 struct Peer {
   Id id = 0;  ///< greater than those of all that came before
