@@ -6,15 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <new>
 
-#include "bridge/reaper.hpp"
-#include "codec/properties.hpp"
 #include "manager/link_parts.hpp"
 #include "pattern/lanes.hpp"
 #include "store/held_name.hpp"
 #include "store/tender.hpp"
-#include "vtx/driver/frames.hpp"
 #include "vtx/driver/options.hpp"
 #include "vtx/vtx.h"
 
@@ -235,39 +231,7 @@ void Link::when_reachable(std::function<void()> reachable) {
   peers_ ? peers_->when_complete(std::move(reachable)) : reachable();
 }
 
-// --- flow ------------------------------------------------------------------------------------------------------------
-
-bool Link::pump() {
-  bool moved = false;
-  if (gate_ && gate_->probed.exchange(false)) on_probed();
-  if (pipe_ && has_arrived()) {
-    if (peers_ && !closing() && !pipe_gone_) moved |= peers_->work();
-    if (receiver_) moved |= deliver();
-    if (producer_) moved |= take();
-    const bool was_full = pipe_full_;
-    if (look_ || (pipe_full_ && fullness_is_over())) look();
-    // Looking lets libzmq process its commands, which may bring more to take, or room to deliver into.
-    if ((producer_ && !pipe_empty_ && producer_->ready()) || (was_full && !pipe_full_ && !closing())) moved = true;
-  }
-  if (receiver_) moved |= receiver_->work();
-  if (producer_) moved |= producer_->commit();
-  answer_flushes();
-  if (abandon_ && (request_.pattern->envelope != Envelope::reply || pipe_empty_))
-    receiver_->abandon(*std::exchange(abandon_, std::nullopt));
-  if (closing()) moved |= finish();
-  return moved;
-}
-
-/// With ZMQ_IMMEDIATE the application's socket sees the pipe only when the store is there.
-bool Link::has_arrived() {
-  if (pipe_->arrived()) return true;
-  pipe_empty_ = true;
-  pipe_gone_ = closing();
-  if (closing() || phase_ != Phase::open) return false;
-  pipe_->arrive();
-  look_ = true;
-  return true;
-}
+// --- what the application asks ----------------------------------------------------------------------------------------
 
 bool Link::decide(std::string_view delivery_id, Outcome outcome, std::uint32_t delay_ms) {
   std::array<u64, 3> numbers{};  // link, claim, sequence
@@ -319,170 +283,6 @@ void Link::answer_flushes() {
     flush.call->answer(trouble);
     return true;
   });
-}
-
-// --- the end ---------------------------------------------------------------------------------------------------------
-
-void Link::begin_close(int linger_ms) {
-  if (closing()) return;
-  phase_ = Phase::closing;
-  linger_ms_ = linger_ms;
-  if (opened_) std::exchange(opened_, nullptr)(Status(Code::lost, "the link was closed"));
-  if (gate_) gate_->closing.store(true, std::memory_order_release);
-  decide_releases();  // what was let go before the end is not given back
-  return_pending();
-  if (receiver_) receiver_->close();
-  if (producer_ && linger_ms_ >= 0) {
-    linger_ = engine_.reactor().timers.at(engine_.reactor().clock.now() + Ms(linger_ms_), [this] {
-      linger_ = 0;
-      linger_over_ = true;
-    });
-  }
-}
-
-void Link::notice_close() {
-  awaits_close_ = false;
-  begin_close(linger_ms_);
-  if (!receiver_) return;
-  // A sentinel may know that the socket goes before the pipe does: the first probe waits for that, the second for what follows from it.
-  probes_ = pipe_->has_sentinel() ? 2 : 1;
-  probe();
-}
-
-/// What was unread is with the reaper; a probe that follows it there tells when it has been let go.
-void Link::probe() {
-  --probes_;
-  const bool sent = gate_->lent.load() > 0 && probe_reaper(home_.zmq_context, [gate = gate_] {
-                      gate->probed.store(true);
-                      gate->queue->nudge();
-                    });
-  if (!sent) give_back(true);
-}
-
-void Link::on_probed() {
-  if (probes_ <= 0) return give_back(true);
-  if (pipe_) pipe_->refresh();
-  probe();
-}
-
-void Link::on_disconnected() {
-  if (!pipe_ || !pipe_->arrived()) return;
-  if (pipe_->outlives_disconnect()) detached_ = true;
-  look();
-  look_ = true;
-}
-
-void Link::decide_releases() {
-  for (Slot* slot = home_.releases->take(); slot != nullptr;) {
-    Slot* next = slot->next;
-    Receiver::on_decided(slot);
-    slot = next;
-  }
-}
-
-void Link::give_back(bool unread_told) {
-  if (!receiver_) return;
-  decide_releases();  // they are queued before this is called
-  abandon(unread_told);
-}
-
-/// What is in hand goes back; but first what answers some of it must be heard.
-void Link::abandon(bool counted) {
-  if (!receiver_ || abandon_) return;
-  abandon_ = counted;
-  look_ = true;
-}
-
-void Link::detach() {
-  detached_ = true;
-  begin_close(request_.linger_ms);
-  look_ = true;
-  abandon(false);  // what is unread cannot be told from what is in hand
-}
-
-void Link::on_context_terminated() {
-  pipe_gone_ = true;
-  pipe_empty_ = true;
-  begin_close(linger_ms_);
-  abandon(false);  // what is unread cannot be told from what is in hand
-  close_pipe();    // zmq_ctx_term waits for it
-}
-
-/// Nothing is left in the pipe, nor on its way to the store.
-bool Link::all_sent() const {
-  if (!producer_) return true;
-  return (!pipe_ || (pipe_empty_ && (pipe_gone_ || detached_))) && producer_->idle();
-}
-
-bool Link::finish() {
-  if (phase_ == Phase::done) return false;
-  if (producer_) {
-    const bool stuck = !engine_.live() || !producer_->is_open() || !producer_->trouble().ok();
-    if (linger_over_ && stuck && !given_up_ && !all_sent()) on_linger_expired();
-    if (!given_up_ && !all_sent()) return false;
-  }
-  if (receiver_ && !receiver_->done()) return false;
-  if (!depart()) return false;
-  drop();
-  return true;
-}
-
-/// The store forgets who we were. False while its answer is to come.
-bool Link::depart() {
-  if (departed_ || !engine_.live()) return true;
-  if (departing_ > 0) return false;
-  const auto answered = [self = shared_from_this()] { self->departed_ = --self->departing_ == 0; };
-  if (const auto producer = producer_ ? producer_->watermark() : std::nullopt; producer && producer_->idle()) {
-    ++departing_;
-    engine_.submit(Forget{*producer}, [answered](Completion&) { answered(); });
-  }
-  if (name_) {
-    ++departing_;
-    name_->release(answered);
-  }
-  departed_ = departing_ == 0;
-  return departed_;
-}
-
-void Link::on_linger_expired() {
-  std::uint64_t dropped = producer_->taken() - producer_->done();
-  bool more = false;
-  zmq_msg_t frame;
-  zmq_msg_init(&frame);
-  while (pipe_ && pipe_->arrived() && pipe_->receive(&frame, &more) == Pipe::Io::done) {
-    if (!more) ++dropped;
-  }
-  zmq_msg_close(&frame);
-  stats_.dropped += dropped;
-  pipe_empty_ = true;
-  given_up_ = true;
-  producer_->give_up();
-  on_link_event(
-      VTX_EVENT_LINGER_EXPIRED,
-      fmt::format("{} messages were not stored within the linger of {} ms and are dropped", dropped, linger_ms_));
-}
-
-void Link::close_pipe() {
-  if (!pipe_) return;
-  for (const int fd : pipe_->fds()) home_.unwatch(fd);
-  if (peers_) peers_->detach();
-  pipe_.reset();
-}
-
-void Link::drop() {
-  if (phase_ == Phase::done) return;
-  phase_ = Phase::done;
-  if (gate_) gate_->closing.store(true, std::memory_order_release);
-  if (opened_) std::exchange(opened_, nullptr)(Status(Code::lost, "the link was closed"));
-  return_pending();
-  if (receiver_ && !receiver_->done()) receiver_->drop();
-  if (producer_) producer_->drop();
-  close_pipe();
-  if (name_) name_->drop();
-  engine_.remove(this);
-  monitor(ZMQ_EVENT_CLOSED);
-  for (Flush& flush : flushes_) flush.call->answer(Status(Code::fenced, "the link ended before all was durable"));
-  flushes_.clear();
 }
 
 }  // namespace vtx

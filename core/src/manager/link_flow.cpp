@@ -19,6 +19,38 @@ constexpr int kDeliverAtOnce = 1024;
 constexpr Ms kNoPipe{1000};  // a message of a peer that cannot be joined is tried again after this
 }  // namespace
 
+bool Link::pump() {
+  bool moved = false;
+  if (gate_ && gate_->probed.exchange(false)) on_probed();
+  if (pipe_ && has_arrived()) {
+    if (peers_ && !closing() && !pipe_gone_) moved |= peers_->work();
+    if (receiver_) moved |= deliver();
+    if (producer_) moved |= take();
+    const bool was_full = pipe_full_;
+    if (look_ || (pipe_full_ && fullness_is_over())) look();
+    // Looking lets libzmq process its commands, which may bring more to take, or room to deliver into.
+    if ((producer_ && !pipe_empty_ && producer_->ready()) || (was_full && !pipe_full_ && !closing())) moved = true;
+  }
+  if (receiver_) moved |= receiver_->work();
+  if (producer_) moved |= producer_->commit();
+  answer_flushes();
+  if (abandon_ && (request_.pattern->envelope != Envelope::reply || pipe_empty_))
+    receiver_->abandon(*std::exchange(abandon_, std::nullopt));
+  if (closing()) moved |= finish();
+  return moved;
+}
+
+/// With ZMQ_IMMEDIATE the application's socket sees the pipe only when the store is there.
+bool Link::has_arrived() {
+  if (pipe_->arrived()) return true;
+  pipe_empty_ = true;
+  pipe_gone_ = closing();
+  if (closing() || phase_ != Phase::open) return false;
+  pipe_->arrive();
+  look_ = true;
+  return true;
+}
+
 bool Link::deliver() {
   if (closing()) return false;
   if (pipe_full_ && look_) {

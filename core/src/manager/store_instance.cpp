@@ -8,27 +8,15 @@
 #include <array>
 #include <random>
 
-#include "bridge/counterpart.hpp"
-#include "bridge/reaper.hpp"
-#include "bridge/router_pipes.hpp"
-#include "pattern/lanes.hpp"
+#include "manager/question.hpp"
 #include "store/tender.hpp"
 #include "util/quiet_thread.hpp"
-#include "vtx/driver/names.hpp"
 
 namespace vtx {
 
 using namespace driver;
 
 namespace {
-
-constexpr Ms kAnswerWithin{1000};   // vtx_bind waits so long for the store
-constexpr Ms kDriverWithin{30000};  // a driver thread that does not answer for so long is stuck in a disk
-// What epoll says: somebody posted, something else of ours, or the counterpart of a link.
-constexpr std::uint64_t kPosted = 0;
-constexpr std::uint64_t kOther = 1;
-constexpr std::uint64_t kReleased = 2;
-constexpr std::uint64_t kLink = std::uint64_t{1} << 63;
 
 std::string address_of(const Endpoint& endpoint) {
   std::string key =
@@ -37,60 +25,7 @@ std::string address_of(const Endpoint& endpoint) {
   return key;
 }
 
-/// The driver's end for a socket of this type.
-/// @param late  the store is not there yet, and the application wants to send only when it is
-Result<std::unique_ptr<Pipe>> make_pipe(void* context, const Pattern& pattern, bool blocks, bool late) {
-  if (pattern.envelope == Envelope::identity) return RouterPipes::create(context, blocks);
-  Counterpart::Kind kind;
-  kind.type = pattern.counterpart;
-  kind.unbounded = pattern.envelope == Envelope::reply;  // REP would drop the reply that finds the pipe full
-  kind.subscribes = pattern.out == Out::all;
-  kind.late = late && (pattern.out == Out::any || pattern.out == Out::all);
-  kind.takes_probe = pattern.mailbox == Mailbox::each;
-  return Counterpart::create(context, kind);
-}
-
-/// Lets the application's socket process what other threads have told it. In a thread that may use the socket.
-void process_commands(void* socket) {
-  int events = 0;
-  std::size_t size = sizeof events;
-  (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size);
-}
-
 }  // namespace
-
-/// An operation that waits for its engine to be live, and then for its answer.
-struct StoreInstance::Question final : Member, std::enable_shared_from_this<Question> {
-  using Reply = Call<Result<Completion>>;
-  Question(Engine& to, Operation what) : engine(to), operation(std::move(what)) {}
-
-  void on_live() override {
-    if (!operation) return;
-    engine.submit(*std::exchange(operation, std::nullopt), [self = shared_from_this()](Completion& answer) {
-      if (answer.status.ok()) {
-        self->finish(std::move(answer));
-      } else {
-        self->finish(tl::unexpected<Status>(answer.status));
-      }
-    });
-  }
-  void on_epoch(const std::string&) override {}
-  void on_lost(const Status& why, std::optional<Ms>) override { trouble = why; }
-  void on_taken_over(Id, u64) override {}
-
-  void finish(Result<Completion> result) {
-    if (std::exchange(done, true)) return;
-    engine.remove(this);
-    engine.on_changed({});  // it may have been an operator's intervention
-    reply->answer(std::move(result));
-  }
-
-  Engine& engine;
-  std::optional<Operation> operation;
-  std::shared_ptr<Reply> reply = std::make_shared<Reply>();
-  Status trouble{Code::busy, "the store gave no answer in time"};
-  bool done = false;
-};
 
 StoreInstance::StoreInstance(void* zmq_context, pthread_t reaper, StoreFactory factory, BatchRegistry& registry,
                              Monitors& monitors, OnEnded on_ended, const Clock& clock)
@@ -120,202 +55,6 @@ StoreInstance::~StoreInstance() {
 }
 
 bool StoreInstance::valid() const { return epoll_.valid() && bell_.valid() && releases_->fd() >= 0; }
-
-// --- application threads ---------------------------------------------------------------------------------------------
-
-void StoreInstance::post(std::function<void()> action) {
-  {
-    const std::lock_guard lock(mutex_);
-    posted_.push_back(std::move(action));
-  }
-  bell_.ring();
-}
-
-void StoreInstance::in_driver(std::function<void()> action) {
-  const auto call = std::make_shared<Call<bool>>();
-  post([action = std::move(action), call] {
-    action();
-    call->answer(true);
-  });
-  (void)call->wait(Ms(-1));  // the action may refer to what is on our stack
-}
-
-Result<std::vector<std::string>> StoreInstance::open(LinkId id, LinkRequest request) {
-  void* socket = request.socket;
-  const Pattern& pattern = *request.pattern;
-  const bool blocks = request.endpoint.options.blocks_when_full;
-  const bool immediate = request.immediate;
-  const auto call = std::make_shared<Call<Status>>();
-  post([this, id, request = std::move(request), call]() mutable { start_link(id, std::move(request), call); });
-  const auto status = call->wait(kAnswerWithin);
-  if (status && !status->ok()) return tl::unexpected<Status>(*status);
-  auto pipe = make_pipe(context_, pattern, blocks, immediate && !status);
-  if (const auto late = call->wait(Ms(0)); late && !late->ok()) return tl::unexpected<Status>(*late);
-  const Status joined = pipe ? (*pipe)->join(socket) : pipe.error();
-  const auto addresses = pipe ? (*pipe)->addresses() : std::vector<std::string>();
-  // std::function needs a copyable action: the pipe rides in a shared pointer.
-  const auto ride = std::make_shared<std::unique_ptr<Pipe>>(joined.ok() ? std::move(*pipe) : nullptr);
-  const auto reachable = std::make_shared<Call<bool>>();
-  post([this, id, ride, reachable] {
-    const auto target = link(id);
-    if (!target) return on_ended_(id);  // it failed after the caller had ceased to wait: its events said so
-    if (!*ride) {                       // what it has claimed meanwhile goes back
-      target->begin_close(0);
-      return target->give_back(true);
-    }
-    for (const int fd : (*ride)->fds()) watch(fd, kLink | id);
-    target->attach(std::move(*ride));
-    target->when_reachable([reachable] { reachable->answer(true); });
-  });
-  if (!joined.ok()) return tl::unexpected<Status>(joined);
-  if (pattern.envelope == Envelope::identity) {
-    if (status) (void)reachable->wait(kAnswerWithin);  // a store that did not answer will not tell who its peers are
-    process_commands(socket);                          // or the first messages to them would be to nobody
-  }
-  return addresses;
-}
-
-void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_stays) {
-  struct State {
-    std::vector<std::string> addresses;
-    bool consumes = false;
-    bool outlives = false;  ///< the disconnecting
-  };
-  const auto state = std::make_shared<Call<State>>();
-  post([this, id, linger_ms, socket_stays, state] {
-    const auto target = link(id);
-    if (!target) return state->answer({});
-    const Pattern& pattern = *target->request().pattern;
-    const bool outlives = target->outlives_disconnect();
-    target->begin_close(linger_ms);
-    // Only by closing the socket is what is unread in pipes that we made told from what is in hand.
-    if (outlives && !socket_stays) target->await_close();
-    state->answer({target->addresses(), pattern.in != In::none, outlives});
-  });
-  const auto [addresses, consumes, outlives] = state->wait(kDriverWithin).value_or(State());
-  if (addresses.empty() || (!socket_stays && (!consumes || outlives))) return;
-  for (const std::string& address : addresses) (void)zmq_disconnect(socket, address.c_str());
-  if (!consumes) {
-    post([this, id] {
-      if (const auto target = link(id)) target->on_disconnected();
-    });
-    return;
-  }
-  in_driver([this, id] {
-    if (const auto target = link(id)) target->on_disconnected();
-  });
-  // The socket learns that the pipe is gone, and lets go, in this thread, of what was unread.
-  process_commands(socket);
-  const auto given_back = std::make_shared<Call<bool>>();
-  post([this, id, given_back, told = !outlives, until_done = outlives] {
-    const auto target = link(id);
-    if (!target) return given_back->answer(true);
-    target->give_back(told);
-    leaving_.push_back({target, given_back, until_done});
-  });
-  (void)given_back->wait(kAnswerWithin);
-  if (outlives) end_pipes(socket);
-}
-
-/// The pipes that we made have been closed: when the reaper has told the socket so, it may let go of them, and their identities are free.
-void StoreInstance::end_pipes(void* socket) {
-  const auto told = std::make_shared<Call<bool>>();
-  if (probe_reaper(context_, [told] { told->answer(true); })) (void)told->wait(kAnswerWithin);
-  process_commands(socket);
-}
-
-Status StoreInstance::flush(LinkId id, Ms timeout) {
-  const auto call = std::make_shared<Call<Status>>();
-  post([this, id, call] {
-    const auto target = link(id);
-    if (target) return target->flush(call);
-    call->answer({});  // ended, and so durable or reported
-  });
-  if (const auto status = call->wait(timeout)) return *status;
-  post([this, id, call] {
-    if (const auto target = link(id)) target->cancel_flush(call);
-    call->answer(Status(Code::busy, "not all that was sent is durable yet"));
-  });
-  return call->wait(kDriverWithin)
-      .value_or(Status(Code::busy, "the driver thread does not answer: its disk may be stuck"));
-}
-
-bool StoreInstance::decide(LinkId id, const std::string& delivery_id, Outcome outcome, std::uint32_t delay_ms) {
-  bool decided = false;
-  in_driver([&] {
-    const auto target = link(id);
-    decided = target && target->decide(delivery_id, outcome, delay_ms);
-  });
-  return decided;
-}
-
-bool StoreInstance::add_stats(LinkId id, vtx_stats_t& stats) {
-  std::optional<LinkEndpoint> endpoint;
-  const Pattern* pattern = nullptr;
-  bool bind = false;
-  Seq position = 0;
-  in_driver([&] {
-    const auto target = link(id);
-    if (!target) return;
-    target->add_stats(stats);
-    endpoint = target->request().endpoint;
-    pattern = target->request().pattern;
-    bind = target->request().bind;
-    position = target->position();
-  });
-  if (!endpoint) return false;
-  const std::uint64_t depth = depth_of(*endpoint, *pattern, bind, position);
-  stats.depth = depth == UINT64_MAX || stats.depth == UINT64_MAX ? UINT64_MAX : stats.depth + depth;
-  return true;
-}
-
-std::uint64_t StoreInstance::depth_of(const LinkEndpoint& endpoint, const Pattern& pattern, bool bind, Seq position) {
-  const auto answer = ask(endpoint.address, false, Inspect{endpoint.options.queue}, kAnswerWithin);
-  if (!answer || answer->queues.empty()) return UINT64_MAX;
-  const QueueStats& queue = answer->queues.front();
-  if (endpoint.options.log != "main") return UINT64_MAX;
-  if (position > 0) return queue.head + 1 - std::min(position, queue.head + 1);
-  const LinkOptions& options = endpoint.options;
-  // Who asks would know how many questions wait.
-  const Lanes lanes = lanes_of(pattern, bind);
-  const std::string name = to_text(GroupName{pattern.envelope == Envelope::request ? lanes.writes : lanes.reads, "",
-                                             options.subscription.empty() ? options.group : options.subscription});
-  std::uint64_t slowest = queue.groups.empty() ? queue.messages : 0;
-  for (const GroupStats& group : queue.groups) {
-    if (pattern.in != In::none && group.name == name) return group.depth;
-    slowest = std::max(slowest, group.depth);
-  }
-  return slowest;
-}
-
-void StoreInstance::shut_down() {
-  post([this] {
-    if (std::exchange(ending_, true)) return;
-    for (auto& [id, target] : links_) target->detach();
-    for (const auto& question : questions_) question->finish(fail(Code::lost, "the instance was destroyed"));
-  });
-}
-
-Result<Completion> StoreInstance::ask(const Endpoint& endpoint, bool create, Operation operation, Ms timeout) {
-  const auto reply = std::make_shared<Question::Reply>();
-  const auto asked = std::make_shared<std::shared_ptr<Question>>();
-  post([this, endpoint, create, operation = std::move(operation), reply, asked]() mutable {
-    auto engine = engine_for(endpoint, create, 100, 1000);
-    if (!engine) return reply->answer(tl::unexpected<Status>(engine.error()));
-    *asked = std::make_shared<Question>(**engine, std::move(operation));
-    (*asked)->reply = reply;
-    questions_.push_back(*asked);
-    (*engine)->add(asked->get());
-  });
-  if (auto result = reply->wait(timeout)) return std::move(*result);
-  post([asked, reply] {
-    if (*asked) (*asked)->finish(tl::unexpected<Status>((*asked)->trouble));
-  });
-  if (auto result = reply->wait(kDriverWithin)) return std::move(*result);
-  return fail(Code::busy, "the driver thread does not answer: its disk may be stuck");
-}
-
-// --- driver thread ---------------------------------------------------------------------------------------------------
 
 void StoreInstance::watch(int fd, std::uint64_t key) {
   epoll_event event{};

@@ -17,6 +17,8 @@
 
 namespace vtx {
 
+struct Question;
+
 class StoreInstance final : public Instance {
  public:
   using StoreFactory = std::function<std::unique_ptr<driver::Store>()>;
@@ -42,7 +44,11 @@ class StoreInstance final : public Instance {
                                  driver::Ms timeout);
 
  private:
-  struct Question;
+  // What epoll says: somebody posted, something else of ours, or the counterpart of a link.
+  static constexpr std::uint64_t kPosted = 0;
+  static constexpr std::uint64_t kOther = 1;
+  static constexpr std::uint64_t kReleased = 2;
+  static constexpr std::uint64_t kLink = std::uint64_t{1} << 63;
 
   /// A link whose close() waits, until it has given back what it had, or has ended.
   struct Leaving {
