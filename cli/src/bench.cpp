@@ -11,6 +11,7 @@
 #include "admin_call.hpp"
 #include "commands.hpp"
 #include "endpoint_text.hpp"
+#include "link_options.hpp"
 #include "report.hpp"
 #include "sender.hpp"
 #include "text.hpp"
@@ -191,7 +192,7 @@ void add_bench(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<BenchOptions>();
   auto* command = app.add_subcommand("bench", "Measure a store quickly");
   command->add_option("URI", options->endpoint, "The endpoint; its options count, as durability=async")->required();
-  command->add_option("--messages", options->messages, "How many")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--messages", options->messages, "How many")->check(check_count)->capture_default_str();
   command->add_option("--size", options->size, "Bytes of each")->check(CLI::NonNegativeNumber)->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON; times in seconds");
   command->footer(

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <string>
 
 #include "failure.hpp"
 
@@ -25,6 +26,7 @@ void add_trim(CLI::App& app, Chosen& chosen);
 void add_upkeep(CLI::App& app, Chosen& chosen);  ///< migrate and check
 void add_bench(CLI::App& app, Chosen& chosen);
 void add_version(CLI::App& app, Chosen& chosen);
+std::string version_text();
 void add_manual(CLI::App& app, Chosen& chosen);  ///< for the build
 
 }  // namespace vtx::cli

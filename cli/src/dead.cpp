@@ -7,6 +7,7 @@
 
 #include "admin_call.hpp"
 #include "commands.hpp"
+#include "link_options.hpp"
 #include "report.hpp"
 #include "session.hpp"
 #include "text.hpp"
@@ -69,7 +70,7 @@ void add_list(CLI::App& dead, Chosen& chosen) {
   auto options = std::make_shared<DeadOptions>();
   auto* command = dead.add_subcommand("list", "List a queue's dead letters with the reason");
   command->add_option("URI", options->endpoint, "The queue's endpoint")->required();
-  command->add_option("-n", options->count, "At most so many")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("-n", options->count, "At most so many")->check(check_count)->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON");
   command->footer("Example:\n  vtx dead list 'sqlite:/tmp/q.db?queue=jobs'");
   command->callback([options, &chosen] { chosen = [options] { return list(*options); }; });

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <string_view>
 
 #include "endpoint_text.hpp"
@@ -24,7 +25,7 @@ std::string check_type(const std::string& given, const std::vector<std::string>&
   const std::string remedy = fmt::format("use {}", fmt::join(supported, " or "));
   if (std::find(kSocketTypes.begin(), kSocketTypes.end(), given) == kSocketTypes.end())
     return fmt::format("no socket type '{}'; {}", given, remedy);
-  return fmt::format("socket type '{}' is not yet supported by this command; {}", given, remedy);
+  return fmt::format("socket type '{}' is not for this command; {}", given, remedy);
 }
 
 }  // namespace
@@ -33,8 +34,9 @@ void LinkOptions::add_to(CLI::App& command, const std::vector<std::string>& type
   command.add_option("URI", endpoint, "The endpoint, as sqlite:///var/lib/app/q.db?queue=jobs")->required();
   add_type(command, type, types);
   add_format(command, format);
-  auto* bind_flag = command.add_flag("--bind", bind, "Bind: this side's declarations (retain, limit) win");
-  command.add_flag("--connect", connect, "Connect")->excludes(bind_flag);
+  auto* bind_flag = command.add_flag(
+      "--bind", bind, "Bind, as pull, rep, router and pub do anyway: this side's declarations (retain, limit) win");
+  command.add_flag("--connect", connect, "Connect, as push, sub, req, dealer and pair do anyway")->excludes(bind_flag);
 }
 
 int LinkOptions::socket_type() const { return socket_type_named(type); }
@@ -42,7 +44,10 @@ int LinkOptions::socket_type() const { return socket_type_named(type); }
 bool LinkOptions::carries_properties() const { return format == "json" && !is_plain(endpoint); }
 
 std::string LinkOptions::linked() const {
-  return carries_properties() ? with_option(endpoint, "properties", "on") : endpoint;
+  std::string linked = carries_properties() ? with_option(endpoint, "properties", "on") : endpoint;
+  // Who sends a file wants all of it to arrive.
+  const bool may_drop = socket_type() == ZMQ_ROUTER && !is_plain(endpoint) && !endpoint_option(endpoint, "full");
+  return may_drop ? with_option(linked, "full", "block") : linked;
 }
 
 Side LinkOptions::side() const {
@@ -111,6 +116,13 @@ void check_id(const LinkOptions& link, const std::string& id) {
 
 std::string check_time(const std::string& text) {
   return parse_time(text) ? "" : "'" + text + "' is no time; write it as 500ms, 2s, 1m or 1h";
+}
+
+std::string check_count(const std::string& text) {
+  std::uint64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole && count > 0 ? "" : "'" + text + "' is no count; write 1 or more";
 }
 
 }  // namespace vtx::cli

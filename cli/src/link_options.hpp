@@ -48,5 +48,7 @@ void check_id(const LinkOptions& link, const std::string& id);
 
 /// For ->check(): refuses what is no time.
 std::string check_time(const std::string& text);
+/// For ->check(): refuses what is no number from 1 on.
+std::string check_count(const std::string& text);
 
 }  // namespace vtx::cli

@@ -28,8 +28,8 @@ std::vector<std::string> or_all(const std::vector<std::string>& prefixes) {
 }  // namespace
 
 Extent extent_of(Session& session, const std::string& endpoint) {
-  const Json queue = ask(session.vtx(), endpoint, "show", std::chrono::seconds(10));
-  return {queue.at("tail").get<std::uint64_t>(), queue.at("head").get<std::uint64_t>()};
+  const Json extent = ask(session.vtx(), endpoint, "extent", std::chrono::seconds(10));
+  return {extent.at("tail").get<std::uint64_t>(), extent.at("head").get<std::uint64_t>()};
 }
 
 LogReader::LogReader(Session& session, const LogSource& source, const std::string& from)

@@ -3,13 +3,16 @@
 // The `vtx` command: parses the command line, runs what was chosen, and turns every outcome into an exit code:
 // 0 done, 1 failed, 2 wrong usage.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 
 #include "commands.hpp"
 #include "report.hpp"
+#include "text.hpp"
 
 namespace {
 
@@ -22,6 +25,11 @@ int code(Exit exit) { return static_cast<int>(exit); }
 void fill_standard_descriptors() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
     if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+bool names_command(const CLI::App& app, const std::string& name) {
+  const auto all = app.get_subcommands([](const CLI::App*) { return true; });
+  return std::any_of(all.begin(), all.end(), [&](const CLI::App* command) { return command->get_name() == name; });
 }
 
 int run(const Chosen& chosen) {
@@ -60,6 +68,12 @@ int main(int argc, char** argv) {
   add_bench(app, chosen);
   add_version(app, chosen);
   add_manual(app, chosen);
+  app.set_version_flag(
+      "--version", [] { return version_text(); }, "Print the versions of VTX and libzmq");
+  if (argc > 1 && argv[1][0] != '-' && !names_command(app, argv[1])) {
+    note(fmt::format("there is no command '{}'; `vtx --help` names all", printable(argv[1])));
+    return code(Exit::usage);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "commands.hpp"
+#include "link_options.hpp"
 #include "log_options.hpp"
 #include "report.hpp"
 
@@ -45,10 +46,7 @@ void add_peek(CLI::App& app, Chosen& chosen) {
   auto* command = app.add_subcommand("peek", "Show the first messages of a queue without taking them");
   options->log.add_to(*command);
   options->log.add_headers(*command);
-  command->add_option("-n", options->count, "How many")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N")
-      ->capture_default_str();
+  command->add_option("-n", options->count, "How many")->check(check_count)->type_name("N")->capture_default_str();
   add_from(*command, options->from);
   command->footer(kFooter);
   command->callback([options, &chosen] {

@@ -206,7 +206,7 @@ void add_recv(CLI::App& app, Chosen& chosen) {
   options->link.add_to(*command, {"pull", "sub", "rep", "dealer", "router", "pair"});
   add_subscribe(*command, options->prefixes);
   command->add_option("-n", options->count, "Stop after so many messages; takes no more than that")
-      ->check(CLI::PositiveNumber)
+      ->check(check_count)
       ->type_name("N");
   command
       ->add_option("--idle", options->idle,

@@ -14,22 +14,32 @@ namespace {
 
 std::string joined(int major, int minor, int patch) { return fmt::format("{}.{}.{}", major, minor, patch); }
 
-Exit version(bool json) {
+struct Versions {
+  std::string vtx;
+  std::string zeromq;
+};
+
+Versions versions() {
   int major = 0;
   int minor = 0;
   int patch = 0;
   vtx_version(&major, &minor, &patch);
   const std::string vtx = joined(major, minor, patch);
   zmq_version(&major, &minor, &patch);
-  const std::string zeromq = joined(major, minor, patch);
+  return {vtx, joined(major, minor, patch)};
+}
+
+Exit version(bool json) {
   if (json)
-    fmt::print("{}\n", nlohmann::json{{"vtx", vtx}, {"zeromq", zeromq}}.dump());
+    fmt::print("{}\n", nlohmann::json{{"vtx", versions().vtx}, {"zeromq", versions().zeromq}}.dump());
   else
-    fmt::print("vtx {} (ZeroMQ {})\n", vtx, zeromq);
+    fmt::print("{}\n", version_text());
   return Exit::done;
 }
 
 }  // namespace
+
+std::string version_text() { return fmt::format("vtx {} (ZeroMQ {})", versions().vtx, versions().zeromq); }
 
 void add_version(CLI::App& app, Chosen& chosen) {
   auto json = std::make_shared<bool>(false);

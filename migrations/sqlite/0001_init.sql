@@ -167,6 +167,10 @@ CREATE TABLE vtx_tally (
 CREATE VIEW vtx_send AS SELECT name AS queue, NULL AS body, NULL AS properties, 1 AS frames FROM vtx_queue WHERE name NOT GLOB '*.dead';
 CREATE TRIGGER vtx_send_one INSTEAD OF INSERT ON vtx_send BEGIN
   SELECT RAISE(ABORT, 'a dead-letter queue is written by VTX alone') WHERE NEW.queue GLOB '*.dead';
+  SELECT RAISE(ABORT, 'Delay, Ttl and Priority are for messages that are sent through a socket')
+    WHERE char(10) || lower(NEW.properties) GLOB '*' || char(10) || 'delay:*' OR
+          char(10) || lower(NEW.properties) GLOB '*' || char(10) || 'ttl:*' OR
+          char(10) || lower(NEW.properties) GLOB '*' || char(10) || 'priority:*';
   SELECT RAISE(ABORT, 'the VTX queue is full')
     FROM vtx_queue q WHERE q.name = NEW.queue AND (q.max_messages IS NOT NULL OR q.max_bytes IS NOT NULL) AND
       (SELECT sum(messages) >= q.max_messages OR

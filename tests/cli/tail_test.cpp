@@ -96,6 +96,23 @@ TEST_F(TailTest, PeekTakesNothingFromAWorkQueue) {
     EXPECT_EQ(json::parse(line).at("properties").at("Deliveries"), "1");
 }
 
+TEST_F(TailTest, EveryStreamOfAQueueCanBeLookedAt) {
+  const auto write = [&](const Strings& arguments, const std::string& text) {
+    Strings command{"send", uri("", "both"), "--type", "pair"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    EXPECT_EQ(run(command, file(text)).code, 0);
+  };
+  write({}, "up 1\nup 2\n");
+  write({"--bind"}, "down 1\n");
+  for (const std::string verb : {"peek", "replay"}) {
+    EXPECT_EQ(run({verb, uri("&log=up", "both")}).out, "up 1\nup 2\n") << verb;
+    EXPECT_EQ(run({verb, uri("&log=down", "both")}).out, "down 1\n") << verb;
+    EXPECT_EQ(run({verb, uri("", "both")}).out, "") << verb;
+  }
+  EXPECT_EQ(run({"tail", uri("&log=up", "both"), "--no-follow", "-n", "1"}).out, "up 2\n");
+  EXPECT_NE(run({"peek", uri("&log=peer:nobody", "both")}).code, 0);
+}
+
 TEST_F(TailTest, PeekShowsDeadLetters) {
   send(framed({"un\nfit"}), "frames");
   EXPECT_EQ(run({"recv", uri("&max_deliveries=1")}).code, 1);

@@ -16,13 +16,15 @@ void expect_refusal(const Outcome& outcome, int code, const Strings& words) {
 
 TEST_F(CliTest, WrongUsageIsTwo) {
   expect_refusal(run({}), 2, {"--help"});
-  expect_refusal(run({"sned", uri()}), 2, {"--help"});
+  expect_refusal(run({"sned", uri()}), 2, {"no command 'sned'", "--help"});
   expect_refusal(run({"send"}), 2, {"URI"});
   expect_refusal(run({"send", uri(), "--format", "xml"}), 2, {"lines", "frames"});
-  expect_refusal(run({"send", uri(), "--type", "stream"}), 2, {"not yet supported", "push or pub or req"});
+  expect_refusal(run({"send", uri(), "--type", "stream"}), 2, {"not for this command", "push or pub or req"});
   expect_refusal(run({"recv", uri(), "--type", "quark"}), 2, {"no socket type 'quark'", "pull"});
   expect_refusal(run({"recv", uri(), "--idle", "soon"}), 2, {"'soon' is no time", "2s"});
-  expect_refusal(run({"recv", uri(), "-n", "0"}), 2, {"-n"});
+  expect_refusal(run({"recv", uri(), "-n", "0"}), 2, {"-n", "'0' is no count"});
+  expect_refusal(run({"dead", "list", uri("", "jobs.dead")}), 2, {"name the queue in which they died, 'jobs'"});
+  EXPECT_EQ(run({"--version"}).out, run({"version"}).out);
   expect_refusal(run({"send", uri(), "--bind", "--connect"}), 2, {"--bind"});
   expect_refusal(run({"dead", "drop", uri()}), 2, {"--all"});
   expect_refusal(run({"dead", "drop", uri(), "1", "--all"}), 2, {"--all"});
@@ -73,6 +75,13 @@ void execute(const std::filesystem::path& path, const char* sql) {
   ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
   EXPECT_EQ(sqlite3_exec(database, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
   sqlite3_close(database);
+}
+
+TEST_F(CliTest, MigrateMakesTheTablesInAnApplicationsDatabase) {
+  execute(database(), "CREATE TABLE orders (n)");
+  expect_refusal(run({"queues", uri()}), 1, {"has no VTX tables yet", "vtx migrate"});
+  EXPECT_EQ(run({"migrate", uri()}).code, 0);
+  EXPECT_EQ(run({"queues", uri()}).code, 0);
 }
 
 TEST_F(CliTest, ANewerSchemaIsRefusedAndKeepsItsMessages) {

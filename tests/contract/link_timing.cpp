@@ -72,6 +72,21 @@ TEST_P(LinkContract, APriorityOvertakesWhatWaitsInTheConsumer) {
   EXPECT_NE(std::ranges::find(got, "urgent"), got.end());
 }
 
+TEST_P(LinkContract, AReaderIsGivenADelayedMessageAfterOneThatExpired) {
+  Socket sub(world(), ZMQ_SUB);
+  sub.set(ZMQ_SUBSCRIBE, "").connect(at("from=oldest"));
+  {
+    Socket push(world(), ZMQ_PUSH);
+    push.connect(at("properties=on&retain=forever"));
+    push.send(Frames{"expires", "Delay: 300ms\nTtl: 1ms\n"});
+    push.send(Frames{"comes", "Delay: 600ms\n"});
+    push.flush();
+  }
+  std::string got = sub.receive();
+  if (got == "expires") got = sub.receive();  // it was not late
+  EXPECT_EQ(got, "comes");
+}
+
 TEST_P(LinkContract, WhoPublishesHasNoPriorities) {
   for (const int type : {ZMQ_PUB, ZMQ_XPUB}) {
     Socket pub(world(), type);
@@ -87,6 +102,9 @@ TEST_P(LinkContract, WhoPublishesHasNoPriorities) {
     EXPECT_NE(told->sentence.find("one order"), std::string::npos) << told->sentence;
     pub.send(Frames{"body", "Priority: 0\n"});
     pub.flush();
+    Socket sub(world(), ZMQ_SUB);
+    sub.set(ZMQ_SUBSCRIBE, "").connect(at("from=oldest"));
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(sub.receive(), "body");  // alone: the line was taken off
   }
 }
 

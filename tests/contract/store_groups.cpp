@@ -54,6 +54,24 @@ TEST_P(StoreContract, AGroupIsMovedByTime) {
   EXPECT_EQ(h.a->drain(h.group, h.holder), numbers(1, 5));
 }
 
+TEST_P(StoreContract, ASequenceIsOfPriority0AndTheOthersGoOnAtItsTime) {
+  History h(open(), "forever");
+  const Id urgent = h.a->stream(h.queue, 5);
+  h.append(1, 3);
+  h.a->append(urgent, {"a"});
+  place().advance(Ms{1000});
+  h.append(4, 6);
+  h.a->append(urgent, {"b"});
+  EXPECT_EQ(h.a->run(seek_to("seq:4")).count, 4U);
+  h.a->append(urgent, {"c"});
+  EXPECT_EQ(h.a->drain(h.group, h.holder), (std::vector<std::string>{"b", "c", "4", "5", "6"}));
+  // Beyond the newest is now, for all: what comes is not passed over.
+  h.a->run(seek_to("seq:1000"));
+  h.a->append(urgent, {"d"});
+  h.append(7, 7);
+  EXPECT_EQ(h.a->drain(h.group, h.holder), (std::vector<std::string>{"d", "7"}));
+}
+
 TEST_P(StoreContract, MovingAGroupFencesWhatIsInHandsAndForgetsWhatWasToComeAgain) {
   History h(open(), "forever");
   h.append(1, 6);

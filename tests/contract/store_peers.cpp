@@ -98,6 +98,15 @@ TEST_P(StoreMailboxContract, RolesThatExcludeEachOtherDoNotMeet) {
   first.role.clear();
   first.excludes.clear();
   EXPECT_TRUE(a_->ask(first).status.ok());
+  OpenQueue third;
+  third.queue = "roles";
+  third.role = "connect:PUSH";
+  third.groups = {"none"};
+  EXPECT_EQ(a_->ask(third).status.code(), Code::mismatch);
+  OpenQueue fourth;
+  fourth.queue = "roles";
+  fourth.excludes = {"connect:PUSH"};
+  EXPECT_TRUE(a_->ask(fourth).status.ok()) << "it never attached";
 }
 
 }  // namespace

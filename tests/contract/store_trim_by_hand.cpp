@@ -53,6 +53,19 @@ TEST_P(StoreContract, TrimsAllAndNumbersOn) {
   EXPECT_EQ(h.a->drain(h.group, h.holder), numbers(8, 8));
 }
 
+TEST_P(StoreContract, TrimsOtherPrioritiesUpToTheTimeOfTheSequence) {
+  History h(open(), "forever");
+  const Id urgent = h.a->stream(h.queue, 5);
+  h.append(1, 3);
+  h.a->append(urgent, {"a", "b"});
+  place().advance(Ms{1000});
+  h.append(4, 6);
+  h.a->append(urgent, {"c"});
+  EXPECT_EQ(h.a->run(trim_before("seq:4")).count, 5U);
+  EXPECT_EQ(h.a->read(urgent), (std::vector<std::string>{"c"}));
+  EXPECT_EQ(h.a->read(h.stream), numbers(4, 6));
+}
+
 TEST_P(StoreContract, TrimsByTime) {
   History h(open(), "forever");
   h.append(1, 3);

@@ -132,6 +132,8 @@ class MemoryDatabase {
   StreamRow* target_of(const driver::Append& append, bool create);
   StreamRow& dead_stream_of(const QueueRow& queue);
   Seq position(const StreamRow& stream, const driver::Start& start);
+  driver::Start start_beside(driver::Id queue, const std::string& kind, const std::string& peer,
+                             const driver::Start& start);
   bool requeue(StreamRow& dead, Seq seq);
   driver::QueueStats stats(const QueueRow& queue, bool mailboxes);
   driver::GroupStats stats(const GroupRow& group) const;

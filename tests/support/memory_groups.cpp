@@ -63,8 +63,9 @@ Completion MemoryDatabase::seek(const Steer& steer) {
   GroupRow* group = find_group(steer.queue, steer.group);
   if (!group) return refuse(Code::not_found, "There is no group '" + steer.group + "'.");
   Completion answer;
+  const driver::Start beside = start_beside(group->queue, group->kind, group->peer, *start);
   for (const StreamRow* stream : streams_of(*group)) {
-    const Seq place = position(*stream, *start);
+    const Seq place = position(*stream, stream->priority == 0 ? *start : beside);
     answer.count += pass_over(*group, *stream, place);
     group->next[stream->id] = place;
     if (stream->priority != 0) continue;

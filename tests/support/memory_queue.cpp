@@ -145,7 +145,9 @@ Completion MemoryDatabase::run(const OpenGroup& open) {
     row.name = open.name;
     row.max_deliveries = open.default_max_deliveries;
     if (!find_stream(open.queue, open.kind, open.peer, 0)) make_stream(open.queue, open.kind, open.peer, 0);
-    for (const StreamRow* stream : streams_of(row)) row.next[stream->id] = position(*stream, *start);
+    const driver::Start beside = start_beside(open.queue, open.kind, open.peer, *start);
+    for (const StreamRow* stream : streams_of(row))
+      row.next[stream->id] = position(*stream, stream->priority == 0 ? *start : beside);
     found = tables_.groups.emplace(row.id, std::move(row)).first;
     if (open.kind == "mailbox") ring(open.queue);
   }
@@ -166,11 +168,26 @@ Seq MemoryDatabase::position(const StreamRow& stream, const driver::Start& start
   if (start.kind == Kind::now) return stream.head + 1;
   if (start.kind == Kind::seq) {
     const auto found = stream.messages.lower_bound(start.seq);
-    return found == stream.messages.end() ? std::max(start.seq, stream.head + 1) : found->first;
+    return found == stream.messages.end() ? stream.head + 1 : found->first;
   }
   const StoreTime time = start.kind == Kind::time ? start.time : now() - start.age;
   const auto found = std::ranges::find_if(stream.messages, [&](const auto& row) { return row.second->stored >= time; });
   return found == stream.messages.end() ? stream.head + 1 : found->first;
+}
+
+/// A sequence is that of priority 0; the others begin at the time of its message.
+driver::Start MemoryDatabase::start_beside(Id queue, const std::string& kind, const std::string& peer,
+                                           const driver::Start& start) {
+  if (start.kind != driver::Start::Kind::seq) return start;
+  driver::Start beside;
+  beside.kind = driver::Start::Kind::now;
+  const StreamRow* first = find_stream(queue, kind, peer, 0);
+  if (first == nullptr) return beside;
+  const auto found = first->messages.find(position(*first, start));
+  if (found == first->messages.end()) return beside;
+  beside.kind = driver::Start::Kind::time;
+  beside.time = found->second->stored;
+  return beside;
 }
 
 Completion MemoryDatabase::run(const driver::Locate& locate) {

@@ -89,9 +89,11 @@ Completion MemoryDatabase::trim(const driver::Steer& steer) {
   const QueueRow* queue = find_queue(steer.queue);
   if (!queue) return refuse(Code::not_found, "There is no queue '" + steer.queue + "'.");
   Completion answer;
+  const driver::Start beside = steer.keep ? driver::Start() : start_beside(queue->id, "main", "", *start);
   for (auto& [id, stream] : tables_.streams) {
     if (stream.queue != queue->id || stream.kind != "main") continue;
-    const Seq least = steer.keep ? floor(stream, {Retention::Kind::count, {}, *steer.keep}) : position(stream, *start);
+    const Seq least = steer.keep ? floor(stream, {Retention::Kind::count, {}, *steer.keep})
+                                 : position(stream, stream.priority == 0 ? *start : beside);
     let_go(stream, least, false, answer);
   }
   return answer;

@@ -138,9 +138,9 @@ enum {
                                   it is a reply whose request was given up or is another worker's by now */
   VTX_EVENT_CAUGHT_UP = 10,    /* a subscriber has been given all that was there when it began: from here on messages are live */
   VTX_EVENT_TRIMMED = 11,      /* retention removed messages that this reader had not been given: see the sentence for how many */
-  VTX_EVENT_BAD_PROPERTIES = 12, /* the last frame of a message is no property block: it was stored as part of the message */
+  VTX_EVENT_BAD_PROPERTIES = 12, /* the last frame of a message is no property block: it was stored as part of the message; or a PUB was given a Priority, which it goes without */
   VTX_EVENT_PEER_REFUSED = 13, /* a ROUTER has no socket or descriptor left for another peer: the sentence names the limits */
-  VTX_EVENT_QUEUE_FULL = 14,   /* the queue is at its `limit`: senders block, and VTX_EVENT_RECOVERED tells when all they sent is stored */
+  VTX_EVENT_QUEUE_FULL = 14,   /* the queue is at its `limit`: senders block, and VTX_EVENT_RECOVERED tells when there has been room for half a second */
   VTX_EVENT_EPOCH = 15 /* the store went back in time, as by a restored backup, or is another one now: docs/guarantees.md tells what follows */
 };
 
@@ -177,10 +177,10 @@ typedef struct vtx_stats_t {
 VTX_EXPORT int vtx_stats (vtx_t *vtx, void *socket, const char *endpoint, vtx_stats_t *stats);
 
 /*
- * Looks at or steers a store, without a socket; creates nothing. `command` is one of:
- *   "queues"  "show"  "check"  "migrate"  "dead list [COUNT]"  "dead requeue SEQUENCE|all"  "dead drop SEQUENCE|all"
+ * Looks at or steers a store, without a socket; creates nothing but what "migrate" makes. `command` is one of:
+ *   "queues"  "show"  "extent"  "check"  "migrate"  "dead list [COUNT]"  "dead requeue SEQUENCE|all"  "dead drop SEQUENCE|all"
  *   "trim before WHERE"  "trim keep N"  "groups list [all]"  "groups seek GROUP WHERE"  "groups drop GROUP [force]"
- * of which "show", "dead", "trim" and "groups" speak of the endpoint's queue. "groups seek" takes what consumers of the group have in hands from them. "trim" removes messages for good, settled or not: those before WHERE, which is written
+ * of which "show", "dead", "trim" and "groups" speak of the endpoint's queue, and "extent" of the stream that its log= names, of which it tells oldest and newest sequence. "migrate" makes the tables where there are none yet. "groups seek" takes what consumers of the group have in hands from them. "trim" removes messages for good, settled or not: those before WHERE, which is written
  * as option `from` (seq:N, time:2026-11-21T08:00:00Z, -15m), or all but the newest N. It works for about a second; when the answer says `more`, ask again. The answer is JSON (docs/operations.md), to be freed by vtx_free().
  * @timeout_ms: -1 for ever. errno: vtx_bind()'s, EAGAIN (no answer in time; a group to be dropped is in use), ENOENT (no such database, queue, group or message).
  */

@@ -12,6 +12,7 @@
 #include "codec/properties.hpp"
 #include "endpoint/values.hpp"
 #include "manager/admin_request.hpp"
+#include "manager/log_extent.hpp"
 #include "vtx/driver/options.hpp"
 
 namespace vtx {
@@ -58,6 +59,13 @@ Result<json> show_queue(const Request& request) {
   return to_json(*queue);
 }
 
+Result<json> show_extent(const Request& request) {
+  const auto extent =
+      log_extent([&](Operation operation) { return request.ask(std::move(operation)); }, request.endpoint.options);
+  if (!extent) return tl::unexpected<Status>(extent.error());
+  return json{{"tail", extent->tail}, {"head", extent->head}};
+}
+
 /// The beginning of a body as text that any terminal and JSON reader can take.
 std::string preview(std::span<const std::byte> body) {
   std::string text;
@@ -84,6 +92,14 @@ json dead_to_json(const Message& message) {
           {"bytes", message.body.size()},
           {"frames", message.frames},
           {"preview", preview(message.body)}};
+}
+
+/// Dead letters are looked for by the name of the queue in which they died.
+Status check_alive(const Request& request) {
+  const std::string_view name = request.queue();
+  if (!is_dead_letter_queue(name)) return {};
+  return {Code::invalid, fmt::format("'{}' holds dead letters itself: name the queue in which they died, '{}'", name,
+                                     name.substr(0, name.rfind('.')))};
 }
 
 Result<json> list_dead(const Request& request) {
@@ -174,14 +190,17 @@ Result<json> run(const Request& request) {
   const auto is = [&](std::size_t index, const char* word) { return words.size() > index && words[index] == word; };
   if (is(0, "queues")) return show_queues(request);
   if (is(0, "show")) return show_queue(request);
+  if (is(0, "extent")) return show_extent(request);
   if (is(0, "check") || is(0, "migrate")) return run_check(request);
+  if (is(0, "dead"))
+    if (Status status = check_alive(request); !status.ok()) return tl::unexpected<Status>(status);
   if (is(0, "dead") && is(1, "list")) return list_dead(request);
   if (is(0, "dead") && is(1, "requeue")) return steer_dead(request, Verb::dead_requeue);
   if (is(0, "dead") && is(1, "drop")) return steer_dead(request, Verb::dead_drop);
   if (is(0, "trim")) return trim(request);
   if (is(0, "groups")) return run_groups(request);
   return fail(Code::invalid,
-              "unknown command: use queues, show, check, migrate, trim, groups list|seek|drop, or dead "
+              "unknown command: use queues, show, extent, check, migrate, trim, groups list|seek|drop, or dead "
               "list|requeue|drop");
 }
 

@@ -69,9 +69,9 @@ void add_dead_letters(const std::vector<QueueStats>& queues, std::vector<Finding
 
 }  // namespace
 
-/// Opening has applied what was missing of the schema.
+/// Opening has applied what was missing of the schema; migrating makes a database of a file that is none yet, too.
 Result<json> run_check(const AdminRequest& request) {
-  auto checked = request.ask(Check{});
+  auto checked = request.ask(Check{}, request.word(0) == "migrate");
   if (!checked) return tl::unexpected<Status>(checked.error());
   // Of a damaged database nothing more can be said.
   if (std::ranges::find(checked->findings, Level::error, &Finding::level) == checked->findings.end()) {

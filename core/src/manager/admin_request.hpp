@@ -19,8 +19,8 @@ struct AdminRequest {
   std::vector<std::string> words;
   driver::Ms timeout;
 
-  Result<driver::Completion> ask(driver::Operation operation) const {
-    return instance.ask(endpoint.address, false, std::move(operation), timeout);
+  Result<driver::Completion> ask(driver::Operation operation, bool create = false) const {
+    return instance.ask(endpoint.address, create, std::move(operation), timeout);
   }
   const std::string& queue() const { return endpoint.options.queue; }
   /// The word there; empty when there are not so many.

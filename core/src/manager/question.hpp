@@ -16,7 +16,8 @@ namespace vtx {
 /// Confined to its driver thread, but for the reply.
 struct Question final : Member, std::enable_shared_from_this<Question> {
   using Reply = Call<Result<driver::Completion>>;
-  Question(Engine& to, driver::Operation what) : engine(to), operation(std::move(what)) {}
+  Question(Engine& to, driver::Operation what)
+      : engine(to), intervenes(std::holds_alternative<driver::Steer>(what)), operation(std::move(what)) {}
 
   void on_live() override {
     if (!operation) return;
@@ -35,11 +36,12 @@ struct Question final : Member, std::enable_shared_from_this<Question> {
   void finish(Result<driver::Completion> result) {
     if (std::exchange(done, true)) return;
     engine.remove(this);
-    engine.on_changed({});  // it may have been an operator's intervention
+    if (intervenes) engine.on_changed({});
     reply->answer(std::move(result));
   }
 
   Engine& engine;
+  const bool intervenes;  ///< who waits may have something now
   std::optional<driver::Operation> operation;
   std::shared_ptr<Reply> reply = std::make_shared<Reply>();
   Status trouble{Code::busy, "the store gave no answer in time"};

@@ -8,6 +8,7 @@
 #include "bridge/counterpart.hpp"
 #include "bridge/reaper.hpp"
 #include "bridge/router_pipes.hpp"
+#include "manager/log_extent.hpp"
 #include "manager/question.hpp"
 #include "manager/store_instance.hpp"
 #include "pattern/lanes.hpp"
@@ -191,11 +192,15 @@ bool StoreInstance::add_stats(LinkId id, vtx_stats_t& stats) {
 }
 
 std::uint64_t StoreInstance::depth_of(const LinkEndpoint& endpoint, const Pattern& pattern, bool bind, Seq position) {
+  if (position > 0) {
+    const auto extent = log_extent(
+        [&](Operation operation) { return ask(endpoint.address, false, std::move(operation), kAnswerWithin); },
+        endpoint.options);
+    return extent ? extent->head + 1 - std::min(position, extent->head + 1) : UINT64_MAX;
+  }
   const auto answer = ask(endpoint.address, false, Inspect{endpoint.options.queue}, kAnswerWithin);
   if (!answer || answer->queues.empty()) return UINT64_MAX;
   const QueueStats& queue = answer->queues.front();
-  if (endpoint.options.log != "main") return UINT64_MAX;
-  if (position > 0) return queue.head + 1 - std::min(position, queue.head + 1);
   const LinkOptions& options = endpoint.options;
   // Who asks would know how many questions wait.
   const Lanes lanes = lanes_of(pattern, bind);

@@ -123,8 +123,13 @@ void Producer::take_properties(std::vector<Frame>& frames, Item& item) {
   if (frames.size() - envelope_of(frames) < 2) return;
   const std::string_view text(reinterpret_cast<const char*>(frames.back().data()), frames.back().size());
   auto properties = parse_properties(text, defaults_);
-  if (properties && properties->priority > 0 && !options_.priority)
-    properties = fail(Code::invalid, fmt::format("property 'Priority' is of no use here: {}", kOneOrder));
+  if (properties && properties->priority > 0 && !options_.priority) {
+    properties->priority = 0;  // it may have come from another queue, where it meant something
+    if (!std::exchange(priority_told_, true))
+      events_.on_link_event(
+          VTX_EVENT_BAD_PROPERTIES,
+          fmt::format("property 'Priority' is of no use here: {}; messages go without it", kOneOrder));
+  }
   if (!properties) {
     events_.on_link_event(VTX_EVENT_BAD_PROPERTIES,
                           properties.error().text() + "; the message is stored with them as its last frame");

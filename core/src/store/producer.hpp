@@ -148,6 +148,7 @@ class Producer : public std::enable_shared_from_this<Producer> {
   bool committing_ = false;
   bool dropped_ = false;
   bool given_up_ = false;
+  bool priority_told_ = false;
   Timers::Token again_ = 0;
   driver::u64 untold_ = 0;  ///< refused messages that the store has not counted
   bool telling_ = false;    ///< a commit that says so is out

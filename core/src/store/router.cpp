@@ -43,7 +43,9 @@ bool Router::is_too_much(const std::string& peer, const Item& item) {
   const bool too_many = limits_.messages > 0 && messages >= limits_.messages;
   // While the store takes them, what waits is on its way: a moment's burst is not cut off at the mark.
   const bool away = !is_open() || !trouble().ok();
-  if (!(too_many && away) && waiting_bytes_ + item.bytes + kOfEach <= kMostBytes) return false;
+  // One alone may be of any size, as everywhere.
+  const bool too_large = waiting_bytes_ > 0 && waiting_bytes_ + item.bytes + kOfEach > kMostBytes;
+  if (!too_large && !(too_many && away)) return false;
   if (!std::exchange(dropping_, true)) {
     events().on_link_event(VTX_EVENT_REFUSED,
                            fmt::format("the store takes nothing and {} wait for it: messages to '{}' and others are "

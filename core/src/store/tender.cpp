@@ -30,7 +30,8 @@ void Tender::declared(const std::string& name, const Retention& retention, bool 
 void Tender::settled(const std::string& name, u64 count) {
   Queue& queue = queues_[name];
   queue.settled += count;
-  tend_within(name, queue, queue.limited || queue.settled >= kEnough ? 0ms : kQuiet);
+  const bool frees = queue.limited && queue.retention.kind == Retention::Kind::consumed;
+  tend_within(name, queue, frees || queue.settled >= kEnough ? 0ms : kQuiet);
 }
 
 void Tender::stored(const std::string& name) {
@@ -96,6 +97,8 @@ void Tender::on_tended(const std::string& name, const Completion& answer) {
   Queue& queue = found->second;
   queue.running = false;
   if (queue.firing && !answer.status.ok()) queue.fire_at = engine_.reactor().clock.now() + kQuiet;
+  // What was due may have expired instead of being appended: who waits learns the next time by asking.
+  if (queue.firing && answer.status.ok()) engine_.on_changed(name);
   fire_in_time(name, queue);
   // Another may have declared it anew.
   if (const auto retention = parse_retention(answer.declared.retain); answer.status.ok() && retention)

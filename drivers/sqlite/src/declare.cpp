@@ -16,8 +16,9 @@ Id Ledger::make_queue(const std::string& name, const driver::Declaration& declar
 
 void Ledger::apply(const driver::OpenQueue& open, Completion& out) {
   const bool known = database_.value("SELECT 1 FROM vtx_queue WHERE name = ?", open.queue).has_value();
-  declare(open, out);
+  const std::string roles = declare(open, out);
   if (out.status.ok()) open_groups(open, known && !open.change, out);
+  if (out.status.ok()) remember_role(open, roles, out);
 }
 
 /// Makes those that lack, unless all must be there.
@@ -37,7 +38,8 @@ void Ledger::open_groups(const driver::OpenQueue& open, bool known, Completion& 
   }
 }
 
-void Ledger::declare(const driver::OpenQueue& open, Completion& out) {
+/// Answers the roles that the queue knew.
+std::string Ledger::declare(const driver::OpenQueue& open, Completion& out) {
   const bool dead = open.queue.ends_with(".dead");  // keeps all until somebody has looked at it, whatever is declared
   std::string roles;
   {
@@ -51,22 +53,22 @@ void Ledger::declare(const driver::OpenQueue& open, Completion& out) {
   if (out.id == 0) {
     if (!open.create) {
       out.status = {Code::not_found, "no queue " + open.queue};
-      return;
+      return roles;
     }
     out.declared = {dead ? "forever" : open.retain.value_or(open.defaults.retain),
                     dead ? "" : open.limit.value_or(open.defaults.limit)};
     out.id = make_queue(open.queue, out.declared);
-    return remember_role(open, roles, out);
+    return roles;
   }
-  if (out.status = driver::check_role(open, roles); !out.status.ok()) return;
+  if (out.status = driver::check_role(open, roles); !out.status.ok()) return roles;
   const driver::Declaration wanted{dead ? out.declared.retain : open.retain.value_or(out.declared.retain),
                                    dead ? out.declared.limit : open.limit.value_or(out.declared.limit)};
-  if (wanted == out.declared) return remember_role(open, roles, out);
+  if (wanted == out.declared) return roles;
   if (!open.change) {
     out.status = {Code::mismatch, "queue " + open.queue + " was declared with retain=" + out.declared.retain +
                                       (out.declared.limit.empty() ? "" : " and limit=" + out.declared.limit) +
                                       "; leave the option out, or bind to change it"};
-    return;
+    return roles;
   }
   const auto limit = driver::parse_limit(wanted.limit).value_or(driver::QueueLimit{});
   database_.run(
@@ -75,7 +77,7 @@ void Ledger::declare(const driver::OpenQueue& open, Completion& out) {
       wanted.retain, wanted.limit, limit.messages, limit.bytes, out.id);
   if (wanted.limit != out.declared.limit) begin_limit(out.id, limit);
   out.declared = wanted;
-  remember_role(open, roles, out);
+  return roles;
 }
 
 void Ledger::remember_role(const driver::OpenQueue& open, const std::string& roles, const Completion& out) {
@@ -157,8 +159,9 @@ void Ledger::apply(const driver::OpenGroup& open, Completion& out) {
 /// A group begins in each of its streams by itself; one that comes later it reads from its beginning.
 /// The stream that plain SQL sends to is there as soon as somebody would receive from it.
 Id Ledger::make_group(const driver::OpenGroup& open, const driver::Start& start, const Completion& out) {
-  const driver::OpenStream first{open.queue, open.kind, open.peer, 0, true};
-  if (find_stream(first) == 0) make_stream(first);
+  const driver::OpenStream main{open.queue, open.kind, open.peer, 0, true};
+  Id first = find_stream(main);
+  if (first == 0) first = make_stream(main);
   database_.run("INSERT INTO vtx_group (queue, kind, peer, name, filter, max_deliveries) VALUES (?, ?, ?, ?, ?, ?)",
                 open.queue, open.kind, open.peer, open.name, std::span(out.filter), out.max_deliveries);
   const auto group = static_cast<Id>(database_.last_id());
@@ -170,9 +173,10 @@ Id Ledger::make_group(const driver::OpenGroup& open, const driver::Start& start,
                                 open.kind, open.peer);
     while (rows.next()) streams.push_back(rows.number(0));
   }
+  const driver::Start beside = start_beside(first, start);
   for (const Id stream : streams)
     database_.run("INSERT INTO vtx_cursor (grp, stream, next) VALUES (?, ?, ?)", group, stream,
-                  position(stream, start));
+                  position(stream, stream == first ? start : beside));
   return group;
 }
 

@@ -76,16 +76,15 @@ bool Ledger::fire(Id stream) {
   }
   database_.run("UPDATE vtx_stream SET delayed = delayed - ?2, delayed_bytes = delayed_bytes - ?3 WHERE id = ?1",
                 stream, due.size(), bytes);
-  const auto stored = std::max(head_of(stream).stored, now_);
   std::vector<driver::Message> messages;
   for (const auto& one : due) {
-    if (one.expires != 0 && one.expires <= stored) continue;
+    if (one.expires != 0 && one.expires <= now_) continue;
     driver::Message& message = messages.emplace_back();
     message.body = one.body;
     message.frames = one.frames;
     message.properties = one.properties;
     // It lives from when it was due, however much later somebody came for it.
-    if (one.expires != 0) message.ttl = Ms(one.expires - stored);
+    if (one.expires != 0) message.ttl = Ms(one.expires - now_);
   }
   append(stream, messages);
   if (const u64 late = due.size() - messages.size(); late > 0) {

@@ -43,12 +43,13 @@ void Ledger::seek(const driver::Steer& steer, Completion& out) {
   {
     auto rows = database_.query(
         "SELECT s.id, s.priority FROM vtx_group g JOIN vtx_stream s ON s.queue = g.queue AND s.kind = g.kind AND "
-        "s.peer = g.peer WHERE g.id = ?",
+        "s.peer = g.peer WHERE g.id = ? ORDER BY s.priority",
         group);
     while (rows.next()) streams.emplace_back(rows.number(0), static_cast<int>(rows.integer(1)));
   }
+  const driver::Start beside = start_beside(streams.front().first, *start);
   for (const auto& [stream, priority] : streams) {
-    const Seq place = position(stream, *start);
+    const Seq place = position(stream, priority == 0 ? *start : beside);
     out.count += pass_over(group, stream, place);
     move_cursor(group, stream, place);
     if (priority != 0) continue;
@@ -80,8 +81,9 @@ u64 Ledger::pass_over(Id group, Id stream, Seq end) {
                  group, stream, std::min(end, kMaxSeq))
           .value_or(0));
   auto rows = database_.query(
-      "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE grp = ? AND stream = ?", group,
-      stream);
+      "SELECT id, grp, stream, first, last, delivery, done, counted, priority FROM vtx_claim WHERE grp = ? AND stream "
+      "= ?",
+      group, stream);
   while (rows.next()) {
     const auto claim = read_claim(rows);
     for (u32 offset = 0; offset < claim.size() && claim.first + offset < end; ++offset)

@@ -35,6 +35,7 @@ driver::QueueStats Ledger::stats_of(Id queue, std::string name, bool mailboxes) 
     auto rows = database_.query("SELECT id, kind = 'main' AND priority = 0 FROM vtx_stream WHERE queue = ?", queue);
     while (rows.next()) streams.emplace_back(rows.number(0), rows.integer(1) != 0);
   }
+  stats.tail = 1;  // where there is no main stream yet
   stats.delayed =
       static_cast<u64>(database_.value("SELECT sum(delayed) FROM vtx_stream WHERE queue = ?", queue).value_or(0));
   for (const auto& [stream, main] : streams) {
@@ -162,8 +163,9 @@ Seq Ledger::floor_of(Id group, Id stream, Seq next) {
   const auto retry = database_.value("SELECT min(first) FROM vtx_retry WHERE stream = ? AND grp = ?", stream, group);
   if (retry) floor = std::min(floor, static_cast<Seq>(*retry));
   auto rows = database_.query(
-      "SELECT id, grp, stream, first, last, delivery, done, counted FROM vtx_claim WHERE grp = ? AND stream = ?", group,
-      stream);
+      "SELECT id, grp, stream, first, last, delivery, done, counted, priority FROM vtx_claim WHERE grp = ? AND stream "
+      "= ?",
+      group, stream);
   while (rows.next()) {
     const auto claim = read_claim(rows);
     u32 offset = 0;

@@ -184,7 +184,7 @@ class Ledger {
   Id dead_stream(const std::string& queue, bool create);
   u64 requeue(Id queue, Id stream, Seq seq, Completion& out);
   // declare.cpp
-  void declare(const driver::OpenQueue& open, Completion& out);
+  std::string declare(const driver::OpenQueue& open, Completion& out);
   void open_groups(const driver::OpenQueue& open, bool known, Completion& out);
   Id make_queue(const std::string& name, const driver::Declaration& declared);
   void remember_role(const driver::OpenQueue& open, const std::string& roles, const Completion& out);
@@ -205,6 +205,7 @@ class Ledger {
   Seq tail_of(Id stream);
   Seq first_stored(Id stream, Range among, std::int64_t time);
   Seq position(Id stream, const driver::Start& start);
+  driver::Start start_beside(Id first, const driver::Start& start);
   // retention.cpp
   void forget_producers();
   void trim(const driver::Steer& steer, Completion& out);

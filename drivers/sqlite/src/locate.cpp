@@ -42,15 +42,24 @@ Seq Ledger::position(Id stream, const driver::Start& start) {
   switch (start.kind) {
     case driver::Start::Kind::oldest: break;
     case driver::Start::Kind::now: return end;
-    case driver::Start::Kind::seq: {
-      const Seq asked = std::min(start.seq, kMaxSeq);
-      return next_at(stream, asked).value_or(std::max(asked, end));
-    }
+    case driver::Start::Kind::seq: return next_at(stream, std::min(start.seq, kMaxSeq)).value_or(end);
     case driver::Start::Kind::time:
       return first_stored(stream, {tail_of(stream), end}, start.time.time_since_epoch().count());
     case driver::Start::Kind::age: return first_stored(stream, {tail_of(stream), end}, now_ - start.age.count());
   }
   return tail_of(stream);
+}
+
+/// A sequence is of one stream. Where several priorities are meant it is that of priority 0; the others begin at the time of that message.
+driver::Start Ledger::start_beside(Id first, const driver::Start& start) {
+  if (start.kind != driver::Start::Kind::seq) return start;
+  driver::Start beside;
+  const auto stored = first == 0 ? std::nullopt
+                                 : database_.value("SELECT stored FROM vtx_message WHERE id = ?",
+                                                   row_of(first, position(first, start)));
+  beside.kind = stored ? driver::Start::Kind::time : driver::Start::Kind::now;
+  beside.time = StoreTime(Ms(stored.value_or(0)));
+  return beside;
 }
 
 void Ledger::apply(const driver::Locate& locate, Completion& out) {

@@ -107,7 +107,7 @@ Status SqliteStore::open(const driver::Endpoint& endpoint, bool create) {
   }
   if (schema_ == 0 && !create)
     return {Code::not_found,
-            path_ + " has no VTX tables yet; they are made by the first program that binds or connects"};
+            path_ + " has no VTX tables yet; the first program that binds or connects makes them, or `vtx migrate`"};
   auto side = SideFile::open(path_);
   if (!side) return side.error();
   side_ = std::move(*side);

@@ -69,12 +69,15 @@ void Ledger::trim(const driver::Steer& steer, Completion& out) {
   }
   std::vector<Id> streams;
   {
-    auto rows = database_.query("SELECT id FROM vtx_stream WHERE queue = ? AND kind = 'main'", *queue);
+    auto rows =
+        database_.query("SELECT id FROM vtx_stream WHERE queue = ? AND kind = 'main' ORDER BY priority", *queue);
     while (rows.next()) streams.push_back(rows.number(0));
   }
+  const auto beside = steer.keep || streams.empty() ? driver::Start() : start_beside(streams.front(), *start);
   for (const Id stream : streams) {
     const Seq end = head_of(stream).last + 1;
-    const Seq floor = steer.keep ? end - std::min(end, *steer.keep) : std::min(position(stream, *start), end);
+    const auto& from = stream == streams.front() ? *start : beside;
+    const Seq floor = steer.keep ? end - std::min(end, *steer.keep) : position(stream, from);
     const Range step = step_of(stream);
     const Range gone{step.first, std::clamp(floor, step.first, step.last)};
     out.more = out.more || floor > step.last;

@@ -227,9 +227,11 @@ void SqliteStore::transact() {
     }
     const auto all = keys_of_all();
     const bool changed = database_.total_changes() != changes_before;
-    if (changed) database_.run("UPDATE vtx_store SET mark = ?", life_.mark + 1);
-    side_->count_commit();
-    ++commits_seen_;
+    if (changed) {
+      database_.run("UPDATE vtx_store SET mark = ?", life_.mark + 1);
+      side_->count_commit();  // one that changes nothing moves no data_version
+      ++commits_seen_;
+    }
     committing = true;
     database_.run("COMMIT");
     committing = false;

@@ -93,6 +93,7 @@ class SqliteStore final : public driver::Store {
   std::vector<Key> waiting_keys() const;
   void arm_for_the_rest();
   void tell_who_is_over(bool all);
+  void tell_who_is_due();
   bool is_over(Key key, const Waiter& waiter);
   void on_rung();
   void tell_changed();

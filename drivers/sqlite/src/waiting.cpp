@@ -59,6 +59,7 @@ void SqliteStore::look(driver::Steady now, bool safety) {
     return;  // busy, or worse; the next look or the next transaction will tell
   }
   if (waiting_.empty()) return;
+  if (safety) tell_who_is_due();
   // Somebody took us off the list and did not live to ring.
   if (safety && !side_->is_armed(slot_)) return tell_changed();
   try {
@@ -77,6 +78,15 @@ void SqliteStore::look(driver::Steady now, bool safety) {
   } catch (const SqliteError&) {
     // Busy, or worse; the next look or the next transaction will tell.
   }
+}
+
+/// Who waits for a time has a timer; but that one stands still while the machine sleeps, and knows nothing of a clock that was set.
+void SqliteStore::tell_who_is_due() {
+  const auto now = clock_.wall().time_since_epoch().count();
+  std::vector<Key> due;
+  for (const auto& [key, waiter] : waiting_)
+    if (waiter.due <= now) due.push_back(key);
+  tell_changed(due);
 }
 
 /// Somebody took us off the list, and rang: that does not say for what, but what VTX changed is noted.
@@ -195,14 +205,9 @@ void SqliteStore::ring(const std::vector<Id>& groups, const std::vector<Key>& al
   }
   const bool others = !all.empty() && side_->is_anyone_waiting();
   for (const Key key : all) {
-    bool mine = waiting_.contains(key);
-    if (others) {
-      for (const u64 address : side_->all_listeners(key)) {
-        mine = mine || address == bell_->address();
-        if (address != bell_->address()) bell_->ring(address);
-      }
-    }
-    if (mine) own.push_back(key);
+    if (waiting_.contains(key)) own.push_back(key);
+    if (!others) continue;
+    for (const u64 address : side_->all_listeners(key, slot_)) bell_->ring(address);
   }
   tell_changed(own);
   if (!own.empty()) arm_for_the_rest();

@@ -97,6 +97,28 @@ TEST_F(Sql, RefusesByFunctionWhatItCannotSend) {
   EXPECT_EQ(errno, EPROTO);
 }
 
+TEST_F(Sql, RefusesPropertiesThatActWhenAMessageIsStored) {
+  Foreign application(path_);
+  const std::array one{frame("one")};
+  for (const char* properties : {"Ttl: 5s\n", "Colour: red\ndelay: 1h\n", "PRIORITY:9\n"}) {
+    errno = 0;
+    EXPECT_EQ(vtx_sqlite_send(application.raw(), "jobs", one.data(), 1, properties), -1) << properties;
+    EXPECT_EQ(errno, EINVAL);
+  }
+  EXPECT_EQ(vtx_sqlite_send(application.raw(), "jobs", one.data(), 1, "My-Ttl: 5s\nNote: delay: none\n"), 0);
+  EXPECT_EQ(store_->claim().messages.size(), 1U);
+}
+
+TEST_F(Sql, IsSeenAtOnceThoughOthersOfVtxFoundNothing) {
+  Driven other(path_);
+  other.open();
+  other.declare("other");
+  EXPECT_FALSE(store_->claim().claim);
+  EXPECT_FALSE(other.claim().claim);  // a transaction that changes nothing
+  Foreign(path_).run("INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'one')");
+  EXPECT_TRUE(store_->saw(Event::changed, 500ms));  // the slow look comes each second
+}
+
 TEST_F(Sql, SendsToAQueueThatOnlyAReceiverHasOpened) {
   Driven receiver(path_);
   receiver.open();
