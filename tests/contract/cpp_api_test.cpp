@@ -43,7 +43,7 @@ TEST(CppEndpoint, WritesWhatTheUriSays) {
             "sqlite:q.db?queue=jobs&ack=next&lease=2000ms&prefetch=10");
   EXPECT_EQ(vtx::endpoint("sqlite:q.db?queue=a").durability(vtx::durability::async).ttl(1h).priority(9).str(),
             "sqlite:q.db?queue=a&durability=async&ttl=3600000ms&priority=9");
-  EXPECT_EQ(vtx::endpoint("x:y").from_sequence(7).str(), "x:y?from=seq:7");
+  EXPECT_EQ(vtx::endpoint("x:y").from_sequence(7).log("up").str(), "x:y?from=seq:7&log=up");
   EXPECT_EQ(vtx::endpoint("x:y").from_age(15min).str(), "x:y?from=-900000ms");
   EXPECT_EQ(vtx::endpoint("x:y").from(std::chrono::system_clock::time_point(1'700'000'000s)).str(),
             "x:y?from=time:2023-11-14T22:13:20Z");
@@ -64,6 +64,17 @@ TEST_F(CppApi, IteratesOverWhatThereIs) {
   }
   EXPECT_EQ(got, "123");
   EXPECT_EQ(pull.stats().settled, 3U);
+}
+
+TEST_F(CppApi, TakesAPatternOfOnesOwn) {
+  put({"1"});
+  vtx::socket dealer(vtx_, vtx::pattern{"socket=dealer&streams=main&out=none"});
+  dealer.connect(queue());
+  EXPECT_EQ(dealer.last_endpoint(), queue().str());
+  zmq::message_t message;
+  ASSERT_TRUE(dealer.recv(message));
+  EXPECT_EQ(message.to_string(), "1");
+  EXPECT_THROW(vtx::socket(vtx_, vtx::pattern{"socket=push&in=fair"}), vtx::error);
 }
 
 TEST_F(CppApi, GivesBackWhatWasNotAcknowledged) {

@@ -6,6 +6,50 @@
 namespace vtx::test {
 namespace {
 
+TEST_P(LinkContract, StatsTellHowFarConsumersAndReadersLag) {
+  Socket sub(world(), ZMQ_SUB);
+  sub.set(ZMQ_SUBSCRIBE, "").set(ZMQ_RCVHWM, 1).connect(at("from=oldest&prefetch=1&retain=forever"));
+  Socket push(world(), ZMQ_PUSH);
+  push.connect(at());
+  Socket(world(), ZMQ_PULL).connect(at());  // there is a group from now on
+  EXPECT_TRUE(wait_until([&] { return push.stats().depth == 0 && push.stats().lag_ms == 0; }));
+  push.send_each(count_up(1, 20));
+  push.flush();
+  const auto lags = [](const vtx_stats_t& stats, std::uint64_t depth) {
+    return stats.depth >= depth && stats.depth <= 20 && stats.lag_ms > 0 && stats.lag_ms < 600'000;
+  };
+  EXPECT_TRUE(wait_until([&] { return lags(push.stats(), 20); }));
+  EXPECT_TRUE(wait_until([&] { return lags(sub.stats(), 1); }));
+  EXPECT_EQ(sub.receive(20), count_up(1, 20));
+  EXPECT_TRUE(wait_until([&] { return sub.stats().depth == 0 && sub.stats().lag_ms == 0; }));
+}
+
+TEST_P(LinkContract, WhatIsLargerThanASocketTakesBecomesADeadLetter) {
+  const std::string large(101, 'x');
+  Socket push(world(), ZMQ_PUSH);
+  push.connect(at("retain=forever"));
+  push.send("small");
+  push.send(large);
+  push.send(Frames{std::string(60, 'a'), std::string(60, 'b')});  // each frame by itself, as over every transport
+  push.flush();
+  Socket pull(world(), ZMQ_PULL);
+  pull.set_64(ZMQ_MAXMSGSIZE, 100).bind(at());
+  EXPECT_EQ(pull.receive(), "small");
+  const auto two = pull.receive_frames();
+  ASSERT_TRUE(two);
+  EXPECT_EQ(two->size(), 2U);
+  ASSERT_TRUE(wait_until([&] { return !dead_letters(world(), at()).empty(); }));
+  const auto letters = dead_letters(world(), at());
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_NE(letters.front().reason.find("101 bytes, with a ZMQ_MAXMSGSIZE of 100"), std::string::npos)
+      << letters.front().reason;
+  Socket sub(world(), ZMQ_SUB);
+  sub.set_64(ZMQ_MAXMSGSIZE, 100).set(ZMQ_SUBSCRIBE, "").connect(at("from=oldest"));
+  EXPECT_EQ(sub.receive(), "small");
+  EXPECT_TRUE(sub.receive_frames());
+  EXPECT_EQ(sub.stats().filtered, 1U);
+}
+
 TEST_P(LinkContract, AConsumerWhoseGroupIsMovedForwardGoesOnThere) {
   put(count_up(1, 5));
   Socket pull(world(), ZMQ_PULL);

@@ -65,9 +65,19 @@ Socket::Socket(World& world, int type) : world_(world), socket_(vtx_socket(world
   set(ZMQ_SNDTIMEO, static_cast<int>(kPatience.count()));
 }
 
+Socket::Socket(World& world, const char* pattern) : world_(world), socket_(vtx_socket_pattern(world.vtx(), pattern)) {
+  EXPECT_NE(socket_, nullptr) << vtx_last_error();
+  set(ZMQ_SNDTIMEO, static_cast<int>(kPatience.count()));
+}
+
 Socket::~Socket() { close(); }
 
 Socket& Socket::set(int option, int value) {
+  EXPECT_EQ(zmq_setsockopt(socket_, option, &value, sizeof value), 0) << zmq_strerror(errno);
+  return *this;
+}
+
+Socket& Socket::set_64(int option, std::int64_t value) {
   EXPECT_EQ(zmq_setsockopt(socket_, option, &value, sizeof value), 0) << zmq_strerror(errno);
   return *this;
 }

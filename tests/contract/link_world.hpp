@@ -74,12 +74,15 @@ class Message {
 class Socket {
  public:
   Socket(World& world, int type);
+  /// vtx_socket_pattern
+  Socket(World& world, const char* pattern);
   ~Socket();
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
   void* get() const { return socket_; }
   Socket& set(int option, int value);
+  Socket& set_64(int option, std::int64_t value);
   Socket& set(int option, std::string_view value);
   /// These fail the test when the call fails.
   Socket& bind(const std::string& endpoint);

@@ -69,6 +69,9 @@ class endpoint {
   endpoint& full(vtx::full how) { return set("full", how == vtx::full::drop ? "drop" : "block"); }
   endpoint& properties(bool on = true) { return set("properties", on ? "on" : "off"); }
 
+  /// Which stream of the queue a reader reads: "main", "up", "down", "peer:ID".
+  endpoint& log(std::string_view stream) { return set("log", stream); }
+
   // What who creates the queue declares.
   endpoint& retain(std::string_view text) { return set("retain", text); }
   endpoint& retain(milliseconds age) { return set("retain", text_of(age)); }

@@ -68,6 +68,16 @@ VTX_EXPORT int vtx_load (vtx_t *vtx, const char *path);
 VTX_EXPORT void *vtx_socket (vtx_t *vtx, int type);
 
 /*
+ * Likewise, and what the socket's store links do is put together by the caller: `spec` is NAME=VALUE apart by &, of
+ *   socket=TYPE  the genuine socket: push pull pub xpub sub xsub req rep dealer router pair
+ *   out=none|any|all|one  in=none|fair|filter  envelope=none|identity|request|reply
+ *   streams=main|sided  mailbox=none|each  max_peers=0|1  retain=… (of what it writes, when nobody declared it)
+ * What is not said is as the type has it: "socket=dealer&streams=main&in=none" is a PUSH that is a DEALER. docs/patterns.md has the rules.
+ * The text is copied. errno: EINVAL (a value, or what the genuine socket cannot carry; vtx_last_error() says which), and zmq_socket()'s. NULL then.
+ */
+VTX_EXPORT void *vtx_socket_pattern (vtx_t *vtx, const char *spec);
+
+/*
  * Ends the socket's links and closes it. What was sent is made durable in the background within ZMQ_LINGER (vtx_destroy() waits for that); what
  * was received and not settled, or not received, goes back to the group. A plain zmq_close() does the same, only noticed a moment later.
  */
@@ -168,6 +178,7 @@ typedef struct vtx_stats_t {
   uint64_t trimmed;        /* removed by retention before this reader had been given them */
   uint64_t undeliverable;  /* replies that found no mailbox: their asker is no more */
   uint64_t refused;        /* of the dropped ones, those that the store would never take */
+  uint64_t lag_ms;         /* gauge: how long the oldest message of `depth` has been in the store; 0 there is none, UINT64_MAX not known */
 } vtx_stats_t;
 
 /*

@@ -11,6 +11,7 @@
 //   for (vtx::delivery& job : vtx::deliveries(jobs)) { work(job.message()); job.ack(); }
 #pragma once
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -122,12 +123,21 @@ class instance {
   vtx_t* vtx_;
 };
 
+/// What the links of a socket do, as vtx_socket_pattern() reads it.
+struct pattern {
+  std::string spec;
+};
+
 /// Owns a genuine libzmq socket and its links; sends, receives and sets options as any zmq::socket_ref. One thread at a time.
 /// Must end before its instance.
 class socket : public zmq::socket_ref {
  public:
   socket(instance& owner, zmq::socket_type type)
-      : zmq::socket_ref(zmq::from_handle, make(owner, static_cast<int>(type))), vtx_(owner.handle()) {}
+      : zmq::socket_ref(zmq::from_handle, made(vtx_socket(owner.handle(), static_cast<int>(type)))),
+        vtx_(owner.handle()) {}
+  socket(instance& owner, const pattern& pattern)
+      : zmq::socket_ref(zmq::from_handle, made(vtx_socket_pattern(owner.handle(), pattern.spec.c_str()))),
+        vtx_(owner.handle()) {}
   socket(socket&& other) noexcept : zmq::socket_ref(other), vtx_(other.vtx_) { other._handle = nullptr; }
   socket& operator=(socket&& other) noexcept {
     std::swap(_handle, other._handle);
@@ -151,13 +161,24 @@ class socket : public zmq::socket_ref {
   }
   vtx_stats_t stats(const std::string& endpoint = {}) const { return detail::stats(vtx_, _handle, endpoint); }
 
+  /// Of the newest link, as it was given.
+  std::string last_endpoint() const {
+    std::array<char, 8192> text{};
+    detail::check(vtx_last_endpoint(vtx_, _handle, text.data(), text.size()));
+    return text.data();
+  }
+  /// By the property Delivery-Id, where the message itself has gone.
+  void ack(const std::string& delivery_id) { detail::check(vtx_ack_id(vtx_, handle(), delivery_id.c_str())); }
+  void nack(const std::string& delivery_id, std::chrono::milliseconds delay = {}) {
+    detail::check(vtx_nack_id(vtx_, handle(), delivery_id.c_str(), static_cast<int>(delay.count())));
+  }
+
   vtx_t* vtx() const noexcept { return vtx_; }
 
  private:
-  static void* make(instance& owner, int type) {
-    void* made = vtx_socket(owner.handle(), type);
-    if (made == nullptr) throw error();
-    return made;
+  static void* made(void* handle) {
+    if (handle == nullptr) throw error();
+    return handle;
   }
 
   vtx_t* vtx_;

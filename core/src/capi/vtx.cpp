@@ -60,6 +60,16 @@ int guarded(vtx_t* vtx, Body body) {
   return -1;
 }
 
+Status make_socket(vtx::Manager& manager, int type, const vtx::Pattern* pattern, void*& socket) {
+  socket = zmq_socket(manager.context(), type);
+  if (socket == nullptr) {
+    const int error = errno;
+    return Status(Code::native, std::string("cannot make a socket: ") + zmq_strerror(error), error);
+  }
+  manager.begin(socket, pattern);
+  return {};
+}
+
 int decide(vtx_t* vtx, zmq_msg_t* message, vtx::Outcome outcome, std::uint32_t delay_ms) {
   if (message == nullptr) return bad_argument("the message is NULL");
   return guarded(vtx, [&](vtx::Manager& manager) {
@@ -142,14 +152,19 @@ int vtx_load(vtx_t* vtx, const char* path) {
 
 void* vtx_socket(vtx_t* vtx, int type) {
   void* socket = nullptr;
+  (void)guarded(vtx, [&](vtx::Manager& manager) { return make_socket(manager, type, nullptr, socket); });
+  return socket;
+}
+
+void* vtx_socket_pattern(vtx_t* vtx, const char* spec) {
+  if (spec == nullptr) {
+    (void)bad_argument("the pattern is NULL");
+    return nullptr;
+  }
+  void* socket = nullptr;
   (void)guarded(vtx, [&](vtx::Manager& manager) {
-    socket = zmq_socket(manager.context(), type);
-    if (socket != nullptr) {
-      manager.begin(socket);
-      return Status();
-    }
-    const int error = errno;
-    return Status(Code::native, std::string("cannot make a socket: ") + zmq_strerror(error), error);
+    const auto pattern = manager.pattern(spec);
+    return pattern ? make_socket(manager, (*pattern)->type, *pattern, socket) : pattern.error();
   });
   return socket;
 }

@@ -90,6 +90,7 @@ class Maker {
   const LinkOptions& options() const { return request_.endpoint.options; }
 
   std::shared_ptr<Consumer> consumer(Group group) const {
+    group.largest = request_.largest;
     return std::make_shared<Consumer>(context_.engine, options(), std::move(group), parts_.gate, context_.registry,
                                       context_.stats, context_.events);
   }
@@ -97,8 +98,8 @@ class Maker {
   std::shared_ptr<Receiver> receiver() {
     const auto& [engine, stats, events, registry] = context_;
     if (pattern().in == In::filter && options().subscription.empty())
-      return std::make_shared<Reader>(engine, options(), options().from.value_or("now"), parts_.gate, registry, stats,
-                                      events);
+      return std::make_shared<Reader>(engine, options(), options().from.value_or("now"), request_.largest, parts_.gate,
+                                      registry, stats, events);
     // A REQ hears answers only; who binds or connects besides has nothing to tell it.
     if (asker_) return consumer(mailbox_group(request_, asker_));
     lane_ = consumer(lane_group(request_));

@@ -27,6 +27,7 @@ struct LinkRequest {
   int send_hwm = 1000;
   int reconnect_ms = 100;
   int reconnect_max_ms = 0;
+  std::int64_t largest = -1;  ///< ZMQ_MAXMSGSIZE: of what is received; -1 any
 };
 
 }  // namespace vtx

@@ -20,7 +20,7 @@ Result<Extent> log_extent(const std::function<Result<Completion>(Operation)>& as
   if (!stream) return tl::unexpected<Status>(stream.error());
   const auto place = ask(Locate{stream->id, "oldest"});
   if (!place) return tl::unexpected<Status>(place.error());
-  return Extent{place->tail, place->head};
+  return Extent{stream->id, place->tail, place->head};
 }
 
 }  // namespace vtx

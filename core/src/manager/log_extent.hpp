@@ -11,7 +11,8 @@
 namespace vtx {
 
 struct Extent {
-  driver::Seq tail = 1;  ///< oldest sequence retained; head + 1 when there is none
+  driver::Id stream = 0;  ///< 0: there is none yet
+  driver::Seq tail = 1;   ///< oldest sequence retained; head + 1 when there is none
   driver::Seq head = 0;
 };
 

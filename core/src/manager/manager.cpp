@@ -173,6 +173,8 @@ Result<LinkRequest> Manager::request_for(void* socket, const Pattern& pattern, c
   request.send_hwm = socket_option(socket, ZMQ_SNDHWM, 1000);
   request.reconnect_ms = socket_option(socket, ZMQ_RECONNECT_IVL, 100);
   request.reconnect_max_ms = socket_option(socket, ZMQ_RECONNECT_IVL_MAX, 0);
+  std::size_t size = sizeof request.largest;
+  if (zmq_getsockopt(socket, ZMQ_MAXMSGSIZE, &request.largest, &size) != 0) request.largest = -1;
   if (pattern.mailbox == Mailbox::each) {
     const std::string id = routing_id(socket);
     request.peer = id.empty() ? anonymous_peer() : peer_name(id);
@@ -184,7 +186,7 @@ Status Manager::link(void* socket, const char* endpoint, bool bind) {
   const int type = socket_option(socket, ZMQ_TYPE, -1);
   if (type < 0) return Status(Code::native, "not a ZeroMQ socket", errno == 0 ? ENOTSOCK : errno);
   const std::string name = scheme_of(endpoint);
-  const Pattern* pattern = pattern_of(type);
+  const Pattern* pattern = pattern_of_socket(socket, type);
   const auto known = schemes();
   const bool ours = std::ranges::find(known.names, name) != known.names.end();
   if (!ours || pattern == nullptr) {
@@ -238,7 +240,7 @@ std::vector<std::pair<Instance::LinkId, Manager::Record>> Manager::records_of(vo
   const auto known = sockets_.find(socket);
   if (known == sockets_.end()) return found;
   for (const auto& [id, record] : records_) {
-    if (record.socket == known->second && !record.unlinked && (endpoint == nullptr || record.endpoint == endpoint))
+    if (record.socket == known->second.id && !record.unlinked && (endpoint == nullptr || record.endpoint == endpoint))
       found.emplace_back(id, record);
   }
   return found;
@@ -255,7 +257,7 @@ void Manager::on_ended(Instance::LinkId id) {
       std::ranges::none_of(records_, [&](const auto& entry) { return entry.second.socket == ended.socket; });
   if (!last || ended.unlinked) return;
   (void)monitors_.set(ended.socket, nullptr, 0);
-  std::erase_if(sockets_, [&](const auto& entry) { return entry.second == ended.socket; });
+  std::erase_if(sockets_, [&](const auto& entry) { return entry.second.id == ended.socket; });
 }
 
 Status Manager::unlink(void* socket, const char* endpoint, bool bind) {
@@ -300,18 +302,35 @@ void Manager::close(void* socket) {
   const std::lock_guard lock(mutex_);
   const auto known = sockets_.find(socket);
   if (known == sockets_.end()) return;
-  if (found.empty()) (void)monitors_.set(known->second, nullptr, 0);
+  if (found.empty() && known->second.id != 0) (void)monitors_.set(known->second.id, nullptr, 0);
   sockets_.erase(known);
 }
 
-void Manager::begin(void* socket) {
+void Manager::begin(void* socket, const Pattern* pattern) {
   const std::lock_guard lock(mutex_);
   sockets_.erase(socket);
+  if (pattern != nullptr) sockets_[socket].pattern = pattern;
+}
+
+Result<const Pattern*> Manager::pattern(const std::string& spec) {
+  auto parsed = parse_pattern(spec);
+  if (!parsed) return fail(parsed.error().code(), fmt::format("pattern '{}': {}", spec, parsed.error().text()));
+  const std::lock_guard lock(mutex_);
+  return &patterns_.try_emplace(spec, std::move(*parsed)).first->second->row;
+}
+
+/// One that was closed behind our back may have left its place to another type's.
+const Pattern* Manager::pattern_of_socket(void* socket, int type) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = sockets_.find(socket);
+  if (known != sockets_.end() && known->second.pattern != nullptr && known->second.pattern->type == type)
+    return known->second.pattern;
+  return pattern_of(type);
 }
 
 /// With the lock held.
 SocketId Manager::id_of(void* socket) {
-  SocketId& id = sockets_[socket];
+  SocketId& id = sockets_[socket].id;
   if (id == 0) id = ++last_socket_;
   return id;
 }

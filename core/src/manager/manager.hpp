@@ -13,6 +13,7 @@
 #include "manager/instance.hpp"
 #include "manager/monitor.hpp"
 #include "manager/store_instance.hpp"
+#include "pattern/dynamic.hpp"
 #include "vtx/vtx.h"
 
 namespace vtx {
@@ -28,7 +29,10 @@ class Manager {
 
   void* context() const { return context_; }
   /// A socket that was just made: what is known of an earlier one at its address does not concern it.
-  void begin(void* socket);
+  /// @param pattern  what its links do, from pattern(); nullptr: as its type says
+  void begin(void* socket, const Pattern* pattern = nullptr);
+  /// The pattern that a text describes. It lives as long as this.
+  Result<const Pattern*> pattern(const std::string& spec);
   Status monitor(void* socket, const char* address, int events);
   Status link(void* socket, const char* endpoint, bool bind);
   Status unlink(void* socket, const char* endpoint, bool bind);
@@ -63,6 +67,7 @@ class Manager {
   std::vector<std::pair<Instance::LinkId, Record>> records_of(void* socket, const char* endpoint) const;
   void on_ended(Instance::LinkId id);
   SocketId id_of(void* socket);
+  const Pattern* pattern_of_socket(void* socket, int type) const;
 
   void* const context_;
   const pthread_t reaper_;
@@ -71,7 +76,12 @@ class Manager {
   mutable std::mutex mutex_;  // guards what follows
   std::map<std::string, Scheme> schemes_;
   std::map<Instance::LinkId, Record> records_;
-  std::map<void*, SocketId> sockets_;  ///< those that VTX has to do with
+  struct Socket {
+    SocketId id = 0;
+    const Pattern* pattern = nullptr;  ///< another than its type's
+  };
+  std::map<void*, Socket> sockets_;                                  ///< those that VTX has to do with
+  std::map<std::string, std::unique_ptr<DynamicPattern>> patterns_;  ///< by their texts
   SocketId last_socket_ = 0;
   Instance::LinkId last_id_ = 0;
 };

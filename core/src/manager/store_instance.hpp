@@ -68,7 +68,13 @@ class StoreInstance final : public Instance {
   void end_links();
   void end_engines();
   Result<Engine*> engine_for(const driver::Endpoint& endpoint, bool create, int reconnect_ms, int reconnect_max_ms);
-  std::uint64_t depth_of(const LinkEndpoint& endpoint, const Pattern& pattern, bool bind, driver::Seq position);
+  /// What waits for a link, or for those that it sends to; UINT64_MAX not known.
+  struct Backlog {
+    std::uint64_t depth = UINT64_MAX;
+    std::uint64_t lag_ms = UINT64_MAX;
+  };
+  Backlog backlog_of(const LinkEndpoint& endpoint, const Pattern& pattern, bool bind, driver::Seq position);
+  Backlog backlog_of_reader(const LinkEndpoint& endpoint, driver::Seq position);
   void start_link(LinkId id, LinkRequest request, const std::shared_ptr<Call<Status>>& call);
   std::shared_ptr<Link> link(LinkId id) const;
   void watch(int fd, std::uint64_t key);

@@ -30,10 +30,15 @@ Result<std::unique_ptr<Pipe>> make_pipe(void* context, const Pattern& pattern, b
   Counterpart::Kind kind;
   kind.type = pattern.counterpart;
   kind.unbounded = pattern.envelope == Envelope::reply;  // REP would drop the reply that finds the pipe full
-  kind.subscribes = pattern.out == Out::all;
+  kind.subscribes = pattern.publisher;
   kind.late = late && (pattern.out == Out::any || pattern.out == Out::all);
   kind.takes_probe = pattern.mailbox == Mailbox::each;
   return Counterpart::create(context, kind);
+}
+
+/// In milliseconds. The store's clock may be ahead of ours.
+std::uint64_t age_of(StoreTime stored) {
+  return static_cast<std::uint64_t>(std::max(Ms(0), system_clock().wall() - stored).count());
 }
 
 /// Lets the application's socket process what other threads have told it. In a thread that may use the socket.
@@ -186,32 +191,46 @@ bool StoreInstance::add_stats(LinkId id, vtx_stats_t& stats) {
     position = target->position();
   });
   if (!endpoint) return false;
-  const std::uint64_t depth = depth_of(*endpoint, *pattern, bind, position);
-  stats.depth = depth == UINT64_MAX || stats.depth == UINT64_MAX ? UINT64_MAX : stats.depth + depth;
+  const Backlog backlog = backlog_of(*endpoint, *pattern, bind, position);
+  const auto unknown = [](std::uint64_t value) { return value == UINT64_MAX; };
+  stats.depth = unknown(backlog.depth) || unknown(stats.depth) ? UINT64_MAX : stats.depth + backlog.depth;
+  stats.lag_ms = std::max(stats.lag_ms, backlog.lag_ms);
   return true;
 }
 
-std::uint64_t StoreInstance::depth_of(const LinkEndpoint& endpoint, const Pattern& pattern, bool bind, Seq position) {
-  if (position > 0) {
-    const auto extent = log_extent(
-        [&](Operation operation) { return ask(endpoint.address, false, std::move(operation), kAnswerWithin); },
-        endpoint.options);
-    return extent ? extent->head + 1 - std::min(position, extent->head + 1) : UINT64_MAX;
-  }
+StoreInstance::Backlog StoreInstance::backlog_of(const LinkEndpoint& endpoint, const Pattern& pattern, bool bind,
+                                                 Seq position) {
+  if (position > 0) return backlog_of_reader(endpoint, position);
   const auto answer = ask(endpoint.address, false, Inspect{endpoint.options.queue}, kAnswerWithin);
-  if (!answer || answer->queues.empty()) return UINT64_MAX;
+  if (!answer || answer->queues.empty()) return {};
   const QueueStats& queue = answer->queues.front();
   const LinkOptions& options = endpoint.options;
   // Who asks would know how many questions wait.
   const Lanes lanes = lanes_of(pattern, bind);
   const std::string name = to_text(GroupName{pattern.envelope == Envelope::request ? lanes.writes : lanes.reads, "",
                                              options.subscription.empty() ? options.group : options.subscription});
-  std::uint64_t slowest = queue.groups.empty() ? queue.messages : 0;
+  const auto backlog = [&](const GroupStats& group) {
+    return Backlog{group.depth, group.oldest == StoreTime{} ? 0 : age_of(group.oldest)};
+  };
+  Backlog slowest{queue.groups.empty() ? queue.messages : 0, 0};
   for (const GroupStats& group : queue.groups) {
-    if (pattern.in != In::none && group.name == name) return group.depth;
-    slowest = std::max(slowest, group.depth);
+    const Backlog one = backlog(group);
+    if (pattern.in != In::none && group.name == name) return one;
+    slowest = {std::max(slowest.depth, one.depth), std::max(slowest.lag_ms, one.lag_ms)};
   }
   return slowest;
+}
+
+StoreInstance::Backlog StoreInstance::backlog_of_reader(const LinkEndpoint& endpoint, Seq position) {
+  const auto question = [&](Operation operation) {
+    return ask(endpoint.address, false, std::move(operation), kAnswerWithin);
+  };
+  const auto log = log_extent(question, endpoint.options);
+  if (!log) return {};
+  if (position > log->head) return {0, 0};
+  const auto next = question(Read{log->stream, position, {1, kMaxBatchBytes}});
+  if (!next) return {};
+  return {log->head + 1 - position, next->messages.empty() ? 0 : age_of(next->messages.front().stored)};
 }
 
 void StoreInstance::shut_down() {

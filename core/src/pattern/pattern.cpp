@@ -12,19 +12,19 @@ namespace {
 
 constexpr std::array kPatterns{
     // clang-format off
-    //      type         name       counterpart  out        in          envelope            streams         mailbox        default_retain peers            max_links
-    Pattern{ZMQ_PUSH,    "PUSH",    ZMQ_DEALER,  Out::any,  In::none,   Envelope::none,     Streams::main,  Mailbox::none, "consumed",    "",                    0},
-    Pattern{ZMQ_PULL,    "PULL",    ZMQ_PUSH,    Out::none, In::fair,   Envelope::none,     Streams::main,  Mailbox::none, "consumed",    "",                    0},
-    Pattern{ZMQ_PUB,     "PUB",     ZMQ_DEALER,  Out::all,  In::none,   Envelope::none,     Streams::main,  Mailbox::none, "7d",          "",                    0},
-    Pattern{ZMQ_XPUB,    "XPUB",    ZMQ_DEALER,  Out::all,  In::none,   Envelope::none,     Streams::main,  Mailbox::none, "7d",          "",                    0},
-    Pattern{ZMQ_SUB,     "SUB",     ZMQ_XPUB,    Out::none, In::filter, Envelope::none,     Streams::main,  Mailbox::none, "7d",          "",                    0},
-    Pattern{ZMQ_XSUB,    "XSUB",    ZMQ_XPUB,    Out::none, In::filter, Envelope::none,     Streams::main,  Mailbox::none, "7d",          "",                    0},
-    Pattern{ZMQ_REQ,     "REQ",     ZMQ_DEALER,  Out::any,  In::fair,   Envelope::request,  Streams::sided, Mailbox::each, "consumed",    "REP ROUTER",          0},
-    Pattern{ZMQ_REP,     "REP",     ZMQ_DEALER,  Out::one,  In::fair,   Envelope::reply,    Streams::sided, Mailbox::none, "consumed",    "REQ DEALER",          0},
-    Pattern{ZMQ_DEALER,  "DEALER",  ZMQ_DEALER,  Out::any,  In::fair,   Envelope::none,     Streams::sided, Mailbox::each, "consumed",    "REP DEALER ROUTER",   0},
-    Pattern{ZMQ_ROUTER,  "ROUTER",  ZMQ_DEALER,  Out::one,  In::fair,   Envelope::identity, Streams::sided, Mailbox::each, "consumed",    "REQ DEALER ROUTER",   0},
-    Pattern{ZMQ_PAIR,    "PAIR",    ZMQ_PAIR,    Out::any,  In::fair,   Envelope::none,     Streams::sided, Mailbox::none, "consumed",    "PAIR",                1},
-    Pattern{ZMQ_STREAM,  "STREAM",  -1,          Out::one,  In::fair,   Envelope::identity, Streams::sided, Mailbox::none, "",            "",                    0},
+    //      type         name       counterpart  out        in          envelope            streams         mailbox        default_retain peers            max_links publisher
+    Pattern{ZMQ_PUSH,    "PUSH",    ZMQ_DEALER,  Out::any,  In::none,   Envelope::none,     Streams::main,  Mailbox::none, "consumed",    "",                    0, false},
+    Pattern{ZMQ_PULL,    "PULL",    ZMQ_PUSH,    Out::none, In::fair,   Envelope::none,     Streams::main,  Mailbox::none, "consumed",    "",                    0, false},
+    Pattern{ZMQ_PUB,     "PUB",     ZMQ_DEALER,  Out::all,  In::none,   Envelope::none,     Streams::main,  Mailbox::none, "7d",          "",                    0, true},
+    Pattern{ZMQ_XPUB,    "XPUB",    ZMQ_DEALER,  Out::all,  In::none,   Envelope::none,     Streams::main,  Mailbox::none, "7d",          "",                    0, true},
+    Pattern{ZMQ_SUB,     "SUB",     ZMQ_XPUB,    Out::none, In::filter, Envelope::none,     Streams::main,  Mailbox::none, "7d",          "",                    0, false},
+    Pattern{ZMQ_XSUB,    "XSUB",    ZMQ_XPUB,    Out::none, In::filter, Envelope::none,     Streams::main,  Mailbox::none, "7d",          "",                    0, false},
+    Pattern{ZMQ_REQ,     "REQ",     ZMQ_DEALER,  Out::any,  In::fair,   Envelope::request,  Streams::sided, Mailbox::each, "consumed",    "REP ROUTER",          0, false},
+    Pattern{ZMQ_REP,     "REP",     ZMQ_DEALER,  Out::one,  In::fair,   Envelope::reply,    Streams::sided, Mailbox::none, "consumed",    "REQ DEALER",          0, false},
+    Pattern{ZMQ_DEALER,  "DEALER",  ZMQ_DEALER,  Out::any,  In::fair,   Envelope::none,     Streams::sided, Mailbox::each, "consumed",    "REP DEALER ROUTER",   0, false},
+    Pattern{ZMQ_ROUTER,  "ROUTER",  ZMQ_DEALER,  Out::one,  In::fair,   Envelope::identity, Streams::sided, Mailbox::each, "consumed",    "REQ DEALER ROUTER",   0, false},
+    Pattern{ZMQ_PAIR,    "PAIR",    ZMQ_PAIR,    Out::any,  In::fair,   Envelope::none,     Streams::sided, Mailbox::none, "consumed",    "PAIR",                1, false},
+    Pattern{ZMQ_STREAM,  "STREAM",  -1,          Out::one,  In::fair,   Envelope::identity, Streams::sided, Mailbox::none, "",            "",                    0, false},
     // clang-format on
 };
 

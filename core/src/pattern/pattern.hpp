@@ -32,6 +32,7 @@ struct Pattern {
   std::string_view default_retain;  ///< of the stream it writes, when nobody declared it
   std::string_view peers;           ///< types it may talk to, where streams have sides; apart by spaces
   int max_links;                    ///< of one socket on stores; 0 any number
+  bool publisher;                   ///< its socket sends only to who has subscribed
 };
 
 /// Whether two sockets may be the two sides of a queue.

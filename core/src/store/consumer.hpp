@@ -29,15 +29,17 @@ enum class Fit {
   good,
   not_wanted,  ///< settled as filtered
   malformed,   ///< dead-lettered
+  too_large,   ///< likewise
 };
 
 /// What a consumer leases from, besides the options of its endpoint.
 struct Group {
   driver::GroupName name;
-  std::string from;        ///< where a new one begins
-  bool filtering = false;  ///< only what the socket has subscribed to
-  bool collects = true;    ///< the application may wait for more before it lets go of what it has
-  std::string malformed;   ///< why a message of that fit is no use
+  std::string from;           ///< where a new one begins
+  bool filtering = false;     ///< only what the socket has subscribed to
+  bool collects = true;       ///< the application may wait for more before it lets go of what it has
+  std::string malformed;      ///< why a message of that fit is no use
+  std::int64_t largest = -1;  ///< that the socket takes, in bytes; -1 any
   /// What the pattern makes of a message that is next; none: all are for the application.
   std::function<Fit(const driver::Message&)> judge;
 };

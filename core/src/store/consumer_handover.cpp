@@ -52,8 +52,13 @@ bool Consumer::is_wanted(Leased& held) {
   if (fit == Fit::good) return true;
   --unsent_;
   const u32 at = offset(held, held.next++);
-  if (fit == Fit::malformed) {
-    if (!is_done(held, at)) dead_letter(held, message.seq, wanted_.malformed);
+  if (fit == Fit::malformed || fit == Fit::too_large) {
+    const auto why = fit == Fit::malformed ? wanted_.malformed
+                                           : fmt::format(
+                                                 "it is larger than its receiver takes: {} bytes, with a "
+                                                 "ZMQ_MAXMSGSIZE of {}",
+                                                 message.body.size(), wanted_.largest);
+    if (!is_done(held, at)) dead_letter(held, message.seq, why);
   } else {
     ++(expired ? stats_.expired : stats_.filtered);
     if (!is_done(held, at))
@@ -66,6 +71,7 @@ bool Consumer::is_wanted(Leased& held) {
 }
 
 Fit Consumer::fit_of(const Message& message) const {
+  if (is_larger(message, wanted_.largest)) return Fit::too_large;
   if (wanted_.judge) return wanted_.judge(message);
   if (!wanted_.filtering || filter_.passes(first_frame(message.body, message.frames))) return Fit::good;
   return Fit::not_wanted;

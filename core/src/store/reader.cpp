@@ -19,11 +19,12 @@ namespace {
 constexpr Ms kAfterTrouble{250};  // a read that failed is tried again after this
 }
 
-Reader::Reader(Engine& engine, const LinkOptions& options, std::string from, std::shared_ptr<Gate> gate,
-               BatchRegistry& registry, LinkStats& stats, LinkEvents& events)
+Reader::Reader(Engine& engine, const LinkOptions& options, std::string from, std::int64_t largest,
+               std::shared_ptr<Gate> gate, BatchRegistry& registry, LinkStats& stats, LinkEvents& events)
     : engine_(engine),
       options_(options),
       from_(std::move(from)),
+      largest_(largest),
       gate_(std::move(gate)),
       registry_(registry),
       stats_(stats),
@@ -210,7 +211,7 @@ void Reader::pass(Fetched& batch) {
 }
 
 bool Reader::is_wanted(const Message& message) {
-  if (!filter_.passes(first_frame(message.body, message.frames))) {
+  if (!filter_.passes(first_frame(message.body, message.frames)) || is_larger(message, largest_)) {
     ++stats_.filtered;
     return false;
   }

@@ -19,8 +19,9 @@ namespace vtx {
 
 class Reader final : public Receiver, public std::enable_shared_from_this<Reader> {
  public:
-  /// @param from  where it begins, when it is opened for the first time
-  Reader(Engine& engine, const LinkOptions& options, std::string from, std::shared_ptr<Gate> gate,
+  /// @param from     where it begins, when it is opened for the first time
+  /// @param largest  what it takes, in bytes; -1 any
+  Reader(Engine& engine, const LinkOptions& options, std::string from, std::int64_t largest, std::shared_ptr<Gate> gate,
          BatchRegistry& registry, LinkStats& stats, LinkEvents& events);
   ~Reader() override;
 
@@ -75,6 +76,7 @@ class Reader final : public Receiver, public std::enable_shared_from_this<Reader
   Engine& engine_;
   const LinkOptions options_;
   const std::string from_;
+  const std::int64_t largest_;
   const std::shared_ptr<Gate> gate_;
   BatchRegistry& registry_;
   LinkStats& stats_;

@@ -4,9 +4,12 @@
 // looks at the log and leaves no trace. Either keeps what it fetched in batches, whose messages are lent to the application one by one.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "bridge/release.hpp"
 #include "pattern/filter.hpp"
@@ -18,6 +21,15 @@ namespace vtx {
 /// Asked whenever a message is about to go into the pipe: it is never handed over late.
 inline bool has_expired(const driver::Message& message, const driver::Clock& clock) {
   return message.expires != driver::StoreTime{} && message.expires <= clock.wall();
+}
+
+/// ZMQ_MAXMSGSIZE: whether one of its frames has more bytes; -1 none has.
+inline bool is_larger(const driver::Message& message, std::int64_t largest) {
+  if (largest < 0 || std::cmp_less_equal(message.body.size(), largest)) return false;
+  if (message.frames == 1) return true;
+  std::vector<Frame> frames;
+  return !decode_frames(message.body, message.frames, frames) ||
+         std::ranges::any_of(frames, [&](Frame frame) { return std::cmp_greater(frame.size(), largest); });
 }
 
 /// Confined to its driver thread. Shared with the answers that are still on their way to it.
