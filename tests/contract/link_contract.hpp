@@ -41,7 +41,9 @@ class LinkScene {
   explicit LinkScene(LinkUnderTest under_test)
       : under_test_(std::move(under_test)), place_(under_test_.make()), world_(open()) {}
 
-  std::unique_ptr<World> open() const { return std::make_unique<World>(under_test_.scheme, under_test_.driver); }
+  std::unique_ptr<World> open(int max_sockets = 0) const {
+    return std::make_unique<World>(under_test_.scheme, under_test_.driver, max_sockets);
+  }
   World& world() { return *world_; }
   /// Ends context and instance and makes new ones, as a program that starts again. Sockets must be gone.
   void restart() {

@@ -3,6 +3,8 @@
 // Contract of links: ROUTER. Peers are told apart by their routing ids, and have mail while they are away.
 #include <thread>
 
+#include <set>
+
 #include "contract/link_contract.hpp"
 
 namespace vtx::test {
@@ -239,6 +241,36 @@ TEST_P(LinkContract, AReaderMayReadAnyStream) {
   EXPECT_NE(std::string(vtx_last_error()).find("'bob'"), std::string::npos) << vtx_last_error();
   EXPECT_EQ(vtx_connect(world().vtx(), nobody.get(), at("log=up&subscription=s").c_str()), -1);
   EXPECT_EQ(errno, EINVAL);
+}
+
+TEST_P(LinkContract, PeersBeyondTheLimitsAreRefusedAndWait) {
+  constexpr int kPeers = 30;
+  const auto few = open(20);
+  auto router = std::make_unique<Socket>(*few, ZMQ_ROUTER);
+  EventLog events(*few, *router);
+  router->bind(at());
+  std::vector<std::unique_ptr<Socket>> peers;
+  for (int i = 0; i < kPeers; ++i) {
+    peers.push_back(peer(world(), ZMQ_DEALER, "peer" + std::to_string(i), at()));
+    peers.back()->send("ask");
+    peers.back()->flush();
+  }
+  const auto refused = events.wait(VTX_EVENT, VTX_EVENT_PEER_REFUSED);
+  ASSERT_TRUE(refused);
+  EXPECT_NE(refused->sentence.find("ZMQ_MAX_SOCKETS"), std::string::npos) << refused->sentence;
+  EXPECT_NE(refused->sentence.find("ulimit -n"), std::string::npos) << refused->sentence;
+  std::set<std::string> heard;
+  while (const auto question = router->receive_frames(Ms{500})) heard.insert(question->front());
+  EXPECT_GT(heard.size(), 2U);
+  EXPECT_LT(heard.size(), static_cast<std::size_t>(kPeers));
+  router.reset();
+  Socket other(world(), ZMQ_ROUTER);
+  other.bind(at());
+  while (heard.size() < kPeers && !HasFailure()) {
+    const auto question = other.receive_frames();
+    ASSERT_TRUE(question);
+    heard.insert(question->front());
+  }
 }
 
 TEST_P(LinkContract, ManyPeersOfOneRouter) {

@@ -27,7 +27,12 @@ Frames count_up(int first, int last) {
 
 // --- world -----------------------------------------------------------------------------------------------------------
 
-World::World(const char* scheme, vtx_driver_fn driver) : context_(zmq_ctx_new()), vtx_(vtx_new(context_)) {
+World::World(const char* scheme, vtx_driver_fn driver, int max_sockets) : context_(zmq_ctx_new()) {
+  if (max_sockets > 0) {
+    zmq_ctx_set(context_, ZMQ_MAX_SOCKETS, max_sockets);
+    zmq_close(zmq_socket(context_, ZMQ_PAIR));
+  }
+  vtx_ = vtx_new(context_);
   EXPECT_NE(vtx_, nullptr) << vtx_last_error();
   EXPECT_EQ(vtx_register(vtx_, scheme, driver), 0) << vtx_last_error();
 }

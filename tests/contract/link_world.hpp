@@ -33,7 +33,8 @@ Frames count_up(int first, int last);
 /// A context and an instance. Declare it before the sockets.
 class World {
  public:
-  World(const char* scheme, vtx_driver_fn driver);
+  /// @param max_sockets  of its context, which the instance cannot raise any more; 0 as many as it likes
+  World(const char* scheme, vtx_driver_fn driver, int max_sockets = 0);
   /// A second instance on a context that another World keeps.
   World(const World& other, const char* scheme, vtx_driver_fn driver);
   ~World();

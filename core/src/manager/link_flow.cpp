@@ -185,6 +185,7 @@ void Link::split(Slot& slot) {
     on_link_event(VTX_EVENT_TROUBLE,
                   fmt::format("message {} of queue '{}' is damaged (its frames do not add up): delivered as stored",
                               message.seq, request_.endpoint.options.queue));
+    on_link_event(VTX_EVENT_RECOVERED, "the link goes on");
     parts_.assign(1, message.body);
   }
   if (request_.pattern->envelope == Envelope::reply) add_address(slot);
