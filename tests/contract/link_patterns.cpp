@@ -68,7 +68,7 @@ TEST_P(LinkContract, APatternThatItsSocketCannotCarryIsRefused) {
   EXPECT_EQ(errno, EINVAL);
   EXPECT_NE(std::string(vtx_last_error()).find("a PUSH socket cannot receive"), std::string::npos) << vtx_last_error();
   EXPECT_EQ(vtx_socket_pattern(world().vtx(), nullptr), nullptr);
-  EXPECT_EQ(errno, EINVAL);
+  EXPECT_EQ(errno, EFAULT);
 }
 
 }  // namespace

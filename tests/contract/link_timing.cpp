@@ -74,10 +74,10 @@ TEST_P(LinkContract, APriorityOvertakesWhatWaitsInTheConsumer) {
 
 TEST_P(LinkContract, AReaderIsGivenADelayedMessageAfterOneThatExpired) {
   Socket sub(world(), ZMQ_SUB);
-  sub.set(ZMQ_SUBSCRIBE, "").connect(at("from=oldest"));
+  sub.set(ZMQ_SUBSCRIBE, "").connect(at("from=oldest&retain=forever"));
   {
     Socket push(world(), ZMQ_PUSH);
-    push.connect(at("properties=on&retain=forever"));
+    push.connect(at("properties=on"));
     push.send(Frames{"expires", "Delay: 300ms\nTtl: 1ms\n"});
     push.send(Frames{"comes", "Delay: 600ms\n"});
     push.flush();

@@ -106,8 +106,11 @@ TEST_P(StoreContract, AGroupIsMovedInEachOfItsStreamsAndNoOtherWith) {
   History h(open(), "forever");
   const Id urgent = h.a->stream(h.queue, 9);
   const Id other = h.a->group(h.queue, "other");
-  h.append(1, 3);
-  h.a->append(urgent, {"a", "b", "c"});
+  h.append(1, 2);
+  h.a->append(urgent, {"a", "b"});
+  place().advance(Ms{1000});
+  h.append(3, 3);
+  h.a->append(urgent, {"c"});
   const std::vector<std::string> all{"a", "b", "c", "1", "2", "3"};
   EXPECT_EQ(h.a->drain(h.group, h.holder), all);
   EXPECT_EQ(h.a->run(seek_to("seq:3")).first, 3U);

@@ -67,9 +67,10 @@ void Ledger::apply(const driver::ClaimNext& next, Completion& out) {
     return;
   }
   auto sources = sources_of(next.group);
+  u64 budget = kFireRows;
   for (auto& source : sources) {
     if (source.due > now_) continue;
-    fire(source.stream);
+    fire(source.stream, budget);
     source.due = first_due(source.stream).value_or(kNever);
   }
   for (const auto& source : sources)

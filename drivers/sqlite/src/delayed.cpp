@@ -9,8 +9,6 @@
 namespace vtx::sqlite {
 namespace {
 
-// What one call appends at most: some milliseconds under the write lock.
-constexpr u64 kFireRows = 1000;
 constexpr std::size_t kFireBytes = driver::kMaxBatchBytes;
 
 /// A row of the ledger, and the bytes that its message borrows.
@@ -51,15 +49,16 @@ void Ledger::delay(Id stream, const std::vector<driver::Message>& messages) {
                 stream, count, bytes);
 }
 
-/// Appends what is due to the stream, in the order of the times. True when it has left some that are due.
-bool Ledger::fire(Id stream) {
+/// Appends what is due to the stream, in the order of the times, as far as the budget reaches. True when it may have left some that are due.
+bool Ledger::fire(Id stream, u64& budget) {
+  if (budget == 0) return true;
   std::vector<Due> due;
   u64 bytes = 0;
   {
     auto rows = database_.query(
         "SELECT due, id, expires, frames, properties, body FROM vtx_delayed WHERE stream = ? AND due <= ? ORDER BY "
         "due, id LIMIT ?",
-        stream, now_, kFireRows);
+        stream, now_, budget);
     std::int64_t time = 0;
     u64 id = 0;
     while (bytes < kFireBytes && rows.next()) {
@@ -72,6 +71,7 @@ bool Ledger::fire(Id stream) {
     }
     rows.reset();
     if (due.empty()) return false;
+    budget -= due.size();
     database_.run("DELETE FROM vtx_delayed WHERE stream = ? AND (due, id) <= (?, ?)", stream, time, id);
   }
   database_.run("UPDATE vtx_stream SET delayed = delayed - ?2, delayed_bytes = delayed_bytes - ?3 WHERE id = ?1",
@@ -102,7 +102,8 @@ void Ledger::fire_all(Id queue, Completion& out) {
     auto rows = database_.query("SELECT id FROM vtx_stream WHERE queue = ? AND delayed > 0", queue);
     while (rows.next()) streams.push_back(rows.number(0));
   }
-  for (const Id stream : streams) out.more = fire(stream) || out.more;
+  u64 budget = kFireRows;
+  for (const Id stream : streams) out.more = fire(stream, budget) || out.more;
 }
 
 /// The stream goes, and with it what waits for it. Answers how many.

@@ -9,6 +9,8 @@ namespace vtx::sqlite {
 
 void Ledger::reset() {
   streams_.clear();
+  settled_.clear();
+  tended_.clear();
   begin({});
 }
 

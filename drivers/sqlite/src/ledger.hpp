@@ -157,7 +157,9 @@ class Ledger {
   void append_one(Id stream, const driver::Message& message);
   // delayed.cpp
   void delay(Id stream, const std::vector<driver::Message>& messages);
-  bool fire(Id stream);
+  // What one call appends at most: some milliseconds under the write lock.
+  static constexpr u64 kFireRows = 1000;
+  bool fire(Id stream, u64& budget);
   void fire_all(Id queue, Completion& out);
   Ms time_until(std::int64_t due) const { return Ms(std::max<std::int64_t>(due - now_, 0)); }
   u64 drop_delayed(Id stream);
@@ -211,6 +213,7 @@ class Ledger {
   void trim(const driver::Steer& steer, Completion& out);
   u64 retire(Id stream, const driver::Retention& retention, bool& more);
   Range step_of(Id stream);
+  std::vector<Id> streams_to_tend(Id queue, bool& more);
   Seq consumed_floor(Id stream);
   Seq age_floor(Id stream, Range step, Ms age, bool& more);
   Seq size_floor(Id stream, Range step, u64 amount, bool& more);
@@ -237,6 +240,8 @@ class Ledger {
   std::set<Id> retried_;                          // groups
   std::set<Id> joined_;                           // queues
   std::set<Id> freed_;                            // streams that lost messages
+  std::set<Id> settled_;     // streams, of this session, in which messages were settled since they were last tended
+  std::map<Id, Id> tended_;  // by queue: the mailbox to which the turns have come
   Id full_ = 0;
   std::vector<std::byte> scratch_;
 };

@@ -12,6 +12,9 @@ namespace {
 using Kind = driver::Retention::Kind;
 
 constexpr u64 kRetireRows = 4000;  // a few milliseconds under the write lock
+// Of the mailboxes of a queue, which may be many thousands, in one call: those in which messages were settled here, and others in turn.
+constexpr std::size_t kSettledAtOnce = 256;
+constexpr std::size_t kOthersInTurn = 64;
 constexpr auto kProducerMemory = std::chrono::hours(24);
 
 }  // namespace
@@ -47,12 +50,42 @@ void Ledger::apply(const driver::Tend& tend, Completion& out) {
         "(SELECT 1 FROM vtx_queue WHERE id = ?1 AND max_bytes IS NOT NULL)",
         queue);
   if (retention.kind == Kind::forever) return;
+  for (const Id stream : streams_to_tend(queue, out.more)) {
+    if (out.count >= kRetireRows) {
+      settled_.insert(stream);
+      out.more = true;
+    } else {
+      out.count += retire(stream, retention, out.more);
+    }
+  }
+}
+
+/// Who settled and ended before it was tended leaves mailboxes to the turns of others.
+std::vector<Id> Ledger::streams_to_tend(Id queue, bool& more) {
   std::vector<Id> streams;
   {
-    auto rows = database_.query("SELECT id FROM vtx_stream WHERE queue = ?", queue);
+    auto rows = database_.query("SELECT id FROM vtx_stream WHERE queue = ? AND kind IN ('main', 'up', 'down')", queue);
     while (rows.next()) streams.push_back(rows.number(0));
   }
-  for (const Id stream : streams) out.count += retire(stream, retention, out.more);
+  for (const Id stream : streams) settled_.erase(stream);
+  const std::size_t most = streams.size() + kSettledAtOnce;
+  for (auto at = settled_.begin(); at != settled_.end() && streams.size() < most;) {
+    const auto* info = stream_info(*at);
+    if (info != nullptr && info->queue == queue) streams.push_back(*at);
+    at = info == nullptr || info->queue == queue ? settled_.erase(at) : std::next(at);
+  }
+  more = more || streams.size() == most;
+  Id& last = tended_[queue];
+  auto rows =
+      database_.query("SELECT id FROM vtx_stream WHERE id > ? AND +queue = ? AND kind = 'mailbox' ORDER BY id LIMIT ?",
+                      last, queue, kOthersInTurn);
+  std::size_t others = 0;
+  for (; rows.next(); ++others) {
+    last = rows.number(0);
+    if (std::ranges::find(streams, last) == streams.end()) streams.push_back(last);
+  }
+  if (others < kOthersInTurn) last = 0;
+  return streams;
 }
 
 /// An operator's hand: goes as far as told, whatever is declared.
