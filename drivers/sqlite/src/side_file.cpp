@@ -245,9 +245,10 @@ std::vector<u64> SideFile::likely_listeners(Key key, u32 except) {
   return doorbells;
 }
 
-std::vector<u64> SideFile::all_listeners(Key key) {
+std::vector<u64> SideFile::all_listeners(Key key, u32 except) {
   std::vector<u64> doorbells;
   for (u32 number = 0, end = used(); number < end; ++number) {
+    if (number == except) continue;
     if (!slot(number).names(key) && !slot(number).may_wait_for(key)) continue;
     if (const u64 doorbell = disarm(slot(number)); doorbell != 0) doorbells.push_back(doorbell);
   }

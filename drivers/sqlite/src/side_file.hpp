@@ -91,8 +91,8 @@ class SideFile {
   driver::u64 next_listener(Key key, driver::u32 except);
   /// The doorbells of those, but not of `except`, whose sieve says that they may wait for it, now disarmed.
   std::vector<driver::u64> likely_listeners(Key key, driver::u32 except);
-  /// The doorbells of all who may wait for it, now disarmed.
-  std::vector<driver::u64> all_listeners(Key key);
+  /// The doorbells of all, but not of `except`, who may wait for it, now disarmed.
+  std::vector<driver::u64> all_listeners(Key key, driver::u32 except);
 
  private:
   struct Slot;

@@ -195,14 +195,9 @@ void SqliteStore::ring(const std::vector<Id>& groups, const std::vector<Key>& al
   }
   const bool others = !all.empty() && side_->is_anyone_waiting();
   for (const Key key : all) {
-    bool mine = waiting_.contains(key);
-    if (others) {
-      for (const u64 address : side_->all_listeners(key)) {
-        mine = mine || address == bell_->address();
-        if (address != bell_->address()) bell_->ring(address);
-      }
-    }
-    if (mine) own.push_back(key);
+    if (waiting_.contains(key)) own.push_back(key);
+    if (!others) continue;
+    for (const u64 address : side_->all_listeners(key, slot_)) bell_->ring(address);
   }
   tell_changed(own);
   if (!own.empty()) arm_for_the_rest();

@@ -139,6 +139,21 @@ TEST_F(Doorbells, TellWhoWaitsForManyThingsOfEach) {
   for (const auto& mailbox : all) EXPECT_TRUE(told.contains(mailbox.group));
 }
 
+TEST_F(Doorbells, OfWhoWaitsForManyThingsSurviveItsOwnCommits) {
+  const auto all = mailboxes();
+  for (const auto& mailbox : all) EXPECT_TRUE(waits(*writer_, mailbox.group));
+  const auto other = join();
+  // Whatever these streams hash to, some pass the sieve.
+  for (int i = 0; i < 200; ++i) {
+    const Id stream = writer_->run(OpenStream{writer_->queue, "mailbox", "own" + std::to_string(i), 0}).id;
+    post({stream, 0});
+  }
+  Commit commit;
+  commit.appends.push_back({all.back().stream, {Message{}}, "", -1});
+  EXPECT_TRUE(other->run(std::move(commit)).status.ok());
+  EXPECT_EQ(writer_->wait_event(Event::changed).groups, std::vector<Id>{all.back().group});
+}
+
 TEST_F(Doorbells, RingForWhoStillWaitsWhenAnotherHasCeasedTo) {
   const auto gone = join();
   EXPECT_FALSE(gone->claim().claim);
