@@ -20,6 +20,7 @@ struct Options {
   std::uint64_t singles = 3000;        ///< messages sent one at a time, of each latency case
   std::uint64_t delayed = 100'000;     ///< messages with a delay
   std::uint64_t spread = 60;           ///< seconds over which they are due
+  std::uint64_t lead = 20;             ///< seconds before the first is, for all to be sent
   std::size_t size = 100;              ///< bytes of a message, at least 8
   int hwm = 1000;                      ///< ZMQ_SNDHWM and ZMQ_RCVHWM of the application's sockets: libzmq's own default
   std::string directory;

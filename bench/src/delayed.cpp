@@ -16,8 +16,6 @@
 namespace vtx::bench {
 namespace {
 
-constexpr std::int64_t kLeadMs = 20'000;  // for all to be sent
-
 std::int64_t wall_us() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -28,7 +26,7 @@ void send_delayed(void* push, const Options& options) {
   std::string body(options.size, 'x');
   const std::int64_t start = wall_us() / 1000;
   for (std::uint64_t number = 0; number < options.delayed; ++number) {
-    const auto due = kLeadMs + static_cast<std::int64_t>(random() % (options.spread * 1000));
+    const auto due = static_cast<std::int64_t>(options.lead * 1000 + random() % (options.spread * 1000));
     const std::string properties =
         fmt::format("Delay: {}ms\n", std::max<std::int64_t>(start + due - wall_us() / 1000, 1));
     std::memcpy(body.data(), &number, sizeof number);
@@ -54,7 +52,7 @@ std::vector<std::int64_t> due_times(const std::string& path, std::uint64_t count
     due.at(number) = sqlite3_column_int64(prepared, 0);
   }
   if (found != count)
-    throw Failure("messages were due before all had been sent: the machine is too slow for this case");
+    throw Failure("messages were due before all had been sent: the machine is too slow for this --lead");
   return due;
 }
 

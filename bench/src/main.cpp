@@ -73,6 +73,9 @@ int main(int argc, char** argv) {
   app.add_option("--spread", options.spread, "Seconds over which these are due")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--lead", options.lead, "Seconds before the first of them is due, in which all are sent")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--size", options.size, "Bytes of a message")->check(CLI::Range(8, 1'000'000))->capture_default_str();
   app.add_option("--hwm", options.hwm, "High-water marks of the application's sockets")
       ->check(CLI::NonNegativeNumber)

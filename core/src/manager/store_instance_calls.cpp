@@ -144,11 +144,14 @@ void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_st
   if (outlives) end_pipes(socket);
 }
 
-/// The pipes that we made have been closed: when the reaper has told the socket so, it may let go of them, and their identities are free.
+/// The pipes that we made have been closed. libzmq frees an identity only when both ends have acknowledged that: the first probe follows
+/// the closing, the second the answer of the application's socket to it.
 void StoreInstance::end_pipes(void* socket) {
-  const auto told = std::make_shared<Call<bool>>();
-  if (probe_reaper(context_, [told] { told->answer(true); })) (void)told->wait(kAnswerWithin);
-  process_commands(socket);
+  for (int i = 0; i < 2; ++i) {
+    const auto told = std::make_shared<Call<bool>>();
+    if (probe_reaper(context_, [told] { told->answer(true); })) (void)told->wait(kAnswerWithin);
+    process_commands(socket);
+  }
 }
 
 Status StoreInstance::flush(LinkId id, Ms timeout) {
