@@ -34,6 +34,24 @@ TEST_P(LinkContract, ADealerCanWorkOnAQueueAndAddToIt) {
   EXPECT_TRUE(wait_until([&] { return show(world(), at()).messages == 0; }));
 }
 
+TEST_P(LinkContract, APatternOutlivesALinkThatIsRefused) {
+  put({"0"});
+  Socket pull(world(), ZMQ_PULL);
+  pull.connect(at());
+  EXPECT_EQ(pull.receive(), "0");
+  for (int i = 1; i <= 20; ++i) {  // the driver's thread ends the link while the call returns
+    Socket push(world(), "socket=dealer&streams=main&in=none");
+    EventLog events(world(), push);
+    EXPECT_EQ(vtx_connect(world().vtx(), push.get(), at("retain=1000").c_str()), -1);
+    EXPECT_EQ(errno, EEXIST) << vtx_last_error();
+    EXPECT_TRUE(events.wait(ZMQ_EVENT_CLOSED));
+    push.connect(at());
+    EXPECT_TRUE(events.wait(ZMQ_EVENT_CONNECTED)) << "the monitor goes on, too";
+    push.send(std::to_string(i));
+    ASSERT_EQ(pull.receive(), std::to_string(i));
+  }
+}
+
 TEST_P(LinkContract, APushCanWriteALog) {
   Socket push(world(), "socket=push&out=all&retain=1000");
   push.connect(at());

@@ -257,6 +257,19 @@ TEST_F(FaultyLinks, WhatWaitingCannotCureFailsTheCall) {
   expect_all({"x"});
 }
 
+TEST_F(FaultyLinks, APatternOutlivesALinkThatFailsWhenNobodyWaitsForItAnyMore) {
+  faults_->refuse_start(Status(Code::denied, "the directory may not be written: change its permissions"));
+  faults_->slow_start(Ms{2000});  // vtx_connect waits for half as long
+  Socket push(world_, "socket=dealer&streams=main&in=none");
+  push.connect(at());
+  EXPECT_TRUE(wait_until([&] { return !push.has_link() && (push.look() & ZMQ_POLLOUT) == 0; })) << "it has no pipe";
+  faults_->refuse_start({});
+  faults_->slow_start(Ms{0});
+  push.connect(at());
+  push.send("x");
+  expect_all({"x"});
+}
+
 // --- linger ----------------------------------------------------------------------------------------------------------
 
 TEST_F(FaultyLinks, LingerThatEndsDropsAndSaysHowMany) {

@@ -4,6 +4,7 @@
 #include "support/memory_store.hpp"
 
 #include <algorithm>
+#include <thread>
 
 namespace vtx::test {
 
@@ -63,6 +64,11 @@ void MemoryFaults::refuse_start(Status status) {
   start_ = std::move(status);
 }
 
+void MemoryFaults::slow_start(Ms time) {
+  const std::lock_guard lock(mutex_);
+  start_takes_ = time;
+}
+
 void MemoryFaults::lose_openings(u32 count) {
   const std::lock_guard lock(mutex_);
   lost_openings_ = count;
@@ -96,9 +102,13 @@ MemoryFaults::Doom MemoryFaults::judge(const driver::Operation& operation) {
 }
 
 Status MemoryFaults::judge_start(const MemoryStore* store, std::function<void()> wake) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   listeners_[store] = {std::move(wake), false};
-  return start_;
+  const Ms takes = start_takes_;
+  const Status answer = start_;
+  lock.unlock();
+  std::this_thread::sleep_for(takes);
+  return answer;
 }
 
 bool MemoryFaults::take_lost_opening() {

@@ -37,6 +37,8 @@ class MemoryFaults {
   void lose_session();
   /// start() answers so until it is told ok.
   void refuse_start(Status status);
+  /// start() takes so long from now on, as on a disk that is stuck.
+  void slow_start(Ms time);
   /// The next `count` sessions are lost before they were opened.
   void lose_openings(u32 count);
   /// While true whatever writes answers no_space.
@@ -72,6 +74,7 @@ class MemoryFaults {
   std::map<std::size_t, std::map<u32, Status>> failing_;  // kind → how many more come first → what
   std::map<u32, bool> losing_;                            // likewise for commits
   Status start_;
+  Ms start_takes_{0};
   u32 lost_openings_ = 0;
   bool full_ = false;
   std::size_t longest_ = 0;

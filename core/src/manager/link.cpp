@@ -222,6 +222,7 @@ void Link::on_taken_over(Id holder, u64 claims) {
 
 void Link::attach(std::unique_ptr<Pipe> pipe) {
   pipe_ = std::move(pipe);
+  joined_ = true;
   if (peers_) peers_->attach(dynamic_cast<RouterPipes&>(*pipe_));
   look_ = true;
   opened_ = nullptr;  // the caller returns: what fails from now on is an event, and the link waits

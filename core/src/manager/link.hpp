@@ -84,6 +84,8 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool closing() const { return phase_ >= Phase::closing; }
   bool given_back() const { return !receiver_ || receiver_->done(); }
   bool done() const { return phase_ == Phase::done; }
+  /// It has, or had, the application's socket: attach() was called.
+  bool joined() const { return joined_; }
   const LinkRequest& request() const { return request_; }
   /// The inproc addresses of the counterpart; empty before attach() and after the end
   std::vector<std::string> addresses() const { return pipe_ ? pipe_->addresses() : std::vector<std::string>(); }
@@ -161,6 +163,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   std::function<void(Status)> opened_;
   int sides_opening_ = 0;
   Timers::Token reopen_ = 0;
+  bool joined_ = false;
   bool look_ = false;        ///< the pipe may have news
   bool pipe_full_ = false;   ///< wait for the descriptor before sending again
   bool pipe_empty_ = false;  ///< everything in the pipe has been taken

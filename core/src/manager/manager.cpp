@@ -136,9 +136,10 @@ Result<Manager::Scheme*> Manager::scheme_for(const std::string& name) {
   if (found == schemes_.end()) return fail(Code::no_scheme, fmt::format("no driver is registered for '{}'", name));
   Scheme& scheme = found->second;
   if (scheme.instance) return &scheme;
-  auto ended = [this](Instance::LinkId id) { on_ended(id); };
+  auto ended = [this](Instance::LinkId id, bool joined) { on_ended(id, joined); };
   if (scheme.driver->run != nullptr) {
-    scheme.instance = std::make_unique<RawInstance>(context_, scheme.driver->run, ended);
+    scheme.instance =
+        std::make_unique<RawInstance>(context_, scheme.driver->run, [ended](Instance::LinkId id) { ended(id, true); });
   } else {
     auto factory = [make = scheme.driver->store] { return std::unique_ptr<Store>(static_cast<Store*>(make())); };
     auto instance =
@@ -246,12 +247,14 @@ std::vector<std::pair<Instance::LinkId, Manager::Record>> Manager::records_of(vo
   return found;
 }
 
-void Manager::on_ended(Instance::LinkId id) {
+/// The driver's thread may be here before link() knows that it failed.
+void Manager::on_ended(Instance::LinkId id, bool joined) {
   const std::lock_guard lock(mutex_);
   const auto found = records_.find(id);
   if (found == records_.end()) return;
   const Record ended = found->second;
   records_.erase(found);
+  if (!joined) return;  // the socket keeps its monitor, and its pattern for the next attempt
   // A monitor lives as long as its socket, and that until its last link has lingered.
   const bool last =
       std::ranges::none_of(records_, [&](const auto& entry) { return entry.second.socket == ended.socket; });

@@ -65,7 +65,7 @@ class Manager {
   Result<Scheme*> scheme_for(const std::string& name);
   Result<LinkRequest> request_for(void* socket, const Pattern& pattern, const char* endpoint, bool bind) const;
   std::vector<std::pair<Instance::LinkId, Record>> records_of(void* socket, const char* endpoint) const;
-  void on_ended(Instance::LinkId id);
+  void on_ended(Instance::LinkId id, bool joined);
   SocketId id_of(void* socket);
   const Pattern* pattern_of_socket(void* socket, int type) const;
 

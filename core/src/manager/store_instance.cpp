@@ -189,7 +189,7 @@ void StoreInstance::end_links() {
       ++entry;
       continue;
     }
-    on_ended_(entry->first);
+    on_ended_(entry->first, target.joined());
     entry = links_.erase(entry);
   }
   // Last, so that no link outlives its engine here.

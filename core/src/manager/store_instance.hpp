@@ -22,8 +22,9 @@ struct Question;
 class StoreInstance final : public Instance {
  public:
   using StoreFactory = std::function<std::unique_ptr<driver::Store>()>;
-  /// Tells the manager that a link is no more (its socket may have been closed without a word).
-  using OnEnded = std::function<void(LinkId)>;
+  /// Tells the manager that a link is no more. May come twice.
+  /// @param joined  it had its socket, which may have been closed without a word; else it failed, and the socket goes on
+  using OnEnded = std::function<void(LinkId, bool joined)>;
 
   StoreInstance(void* zmq_context, pthread_t reaper, StoreFactory factory, BatchRegistry& registry, Monitors& monitors,
                 OnEnded on_ended, const driver::Clock& clock);

@@ -85,8 +85,8 @@ Result<std::vector<std::string>> StoreInstance::open(LinkId id, LinkRequest requ
   const auto reachable = std::make_shared<Call<bool>>();
   post([this, id, ride, reachable] {
     const auto target = link(id);
-    if (!target) return on_ended_(id);  // it failed after the caller had ceased to wait: its events said so
-    if (!*ride) {                       // what it has claimed meanwhile goes back
+    if (!target) return on_ended_(id, false);  // it failed after the caller had ceased to wait: its events said so
+    if (!*ride) {                              // what it has claimed meanwhile goes back
       target->begin_close(0);
       return target->give_back(true);
     }
