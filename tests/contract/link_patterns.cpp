@@ -52,6 +52,21 @@ TEST_P(LinkContract, APatternOutlivesALinkThatIsRefused) {
   }
 }
 
+TEST_P(LinkContract, TheProbeOfADealerIsNoMessageWhateverItsPattern) {
+  Socket push(world(), "socket=dealer&streams=main&in=none");
+  push.set(ZMQ_PROBE_ROUTER, 1).connect(at());
+  push.send("first");
+  Socket pull(world(), ZMQ_PULL);
+  pull.connect(at());
+  EXPECT_EQ(pull.receive(), "first");
+  Socket one(world(), "socket=dealer&max_peers=1");
+  one.set(ZMQ_PROBE_ROUTER, 1).bind(at());
+  one.send("first");
+  Socket other(world(), ZMQ_PAIR);
+  other.connect(at());
+  EXPECT_EQ(other.receive(), "first");
+}
+
 TEST_P(LinkContract, APushCanWriteALog) {
   Socket push(world(), "socket=push&out=all&retain=1000");
   push.connect(at());

@@ -32,7 +32,7 @@ Result<std::unique_ptr<Pipe>> make_pipe(void* context, const Pattern& pattern, b
   kind.unbounded = pattern.envelope == Envelope::reply;  // REP would drop the reply that finds the pipe full
   kind.subscribes = pattern.publisher;
   kind.late = late && (pattern.out == Out::any || pattern.out == Out::all);
-  kind.takes_probe = pattern.mailbox == Mailbox::each;
+  kind.takes_probe = pattern_of(pattern.type)->mailbox == Mailbox::each;  // the socket sends it, whatever its links do
   return Counterpart::create(context, kind);
 }
 
