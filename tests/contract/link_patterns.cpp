@@ -34,6 +34,20 @@ TEST_P(LinkContract, ADealerCanWorkOnAQueueAndAddToIt) {
   EXPECT_TRUE(wait_until([&] { return show(world(), at()).messages == 0; }));
 }
 
+TEST_P(LinkContract, AWorkerBelongsToTheGroupThatItNames) {
+  Socket worker(world(), "socket=dealer&streams=main");
+  worker.connect(at("group=mine&groups=mine,others&ack=next&hold=1m&from=oldest"));
+  Socket other(world(), ZMQ_PULL);
+  other.connect(at("group=others"));
+  put({"task"});
+  EXPECT_EQ(worker.receive(), "task");
+  EXPECT_EQ(other.receive(), "task");
+  Socket pair(world(), "socket=dealer&max_peers=1");
+  EXPECT_EQ(vtx_connect(world().vtx(), pair.get(), at("group=mine").c_str()), -1);
+  EXPECT_NE(std::string(vtx_last_error()).find("option 'group' is for PULL, not for PAIR"), std::string::npos)
+      << vtx_last_error();
+}
+
 TEST_P(LinkContract, APatternOutlivesALinkThatIsRefused) {
   put({"0"});
   Socket pull(world(), ZMQ_PULL);

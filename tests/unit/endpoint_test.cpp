@@ -402,6 +402,20 @@ TEST(EndpointOptions, OfConsumersAreRefusedToProducers) {
   EXPECT_EQ(error("file:q?group=g", &kSub), "file:q?group=g: option 'group' is for PULL, not for SUB: remove it");
 }
 
+TEST(EndpointOptions, OnMainAreThoseOfWhatTheLinkDoes) {
+  const EndpointUse worker{.produces = true, .consumes = true, .type = "DEALER", .on_main = true};
+  const LinkOptions options =
+      accepted("file:q?group=g&groups=g,h&ack=next&hold=1s&from=oldest&ttl=1s", &worker).options;
+  EXPECT_EQ(options.group, "g");
+  EXPECT_EQ(options.groups, (std::vector<std::string>{"g", "h"}));
+  EXPECT_EQ(error("file:q?subscription=s", &worker),
+            "file:q?subscription=s: option 'subscription' is for SUB and XSUB, not for DEALER: remove it");
+  EXPECT_EQ(error("file:q?group=g", &kDealer), "file:q?group=g: option 'group' is for PULL, not for DEALER: remove it");
+  const EndpointUse sends{.produces = true, .consumes = false, .type = "PUSH", .on_main = true};
+  EXPECT_EQ(error("file:q?group=g", &sends), "file:q?group=g: option 'group' is for PULL, not for PUSH: remove it");
+  EXPECT_EQ(accepted("file:q?groups=g", &sends).options.groups, std::vector<std::string>{"g"});
+}
+
 TEST(EndpointOptions, OfEitherSideAreAcceptedFromBothAndFromAnOperator) {
   EXPECT_EQ(accepted("file:q?lease=1s&durability=async", &kDealer).options.lease, 1s);
   const LinkEndpoint e = accepted("file:q?lease=1s&durability=async&group=g", nullptr);

@@ -47,12 +47,21 @@ bool has_word(std::string_view words, std::string_view word) {
   return false;
 }
 
+/// Whether an option is for links of this kind. On the stream main a link may be two in one: a DEALER that receives there as a PULL and
+/// sends as a PUSH.
+bool is_for(const OptionRow& row, const EndpointUse& use) {
+  if (row.types.empty()) return true;
+  if (!use.on_main) return has_word(row.types, use.type);
+  return (use.consumes && has_word(row.types, use.filters ? "SUB" : "PULL")) ||
+         (use.produces && has_word(row.types, use.publishes ? "PUB" : "PUSH"));
+}
+
 /// Refuses an option that would have no effect on such a link.
 Status check_use(const OptionRow& row, const EndpointUse& use) {
   const auto refuse = [&](std::string_view whom) {
     return Status(Code::invalid, fmt::format("option '{}' is for {}, not for {}: remove it", row.name, whom, use.type));
   };
-  if (!row.types.empty() && !has_word(row.types, use.type)) {
+  if (!is_for(row, use)) {
     std::string types(row.types);
     for (std::size_t at = 0; (at = types.find(' ', at)) != std::string::npos; at += 5) types.replace(at, 1, " and ");
     return refuse(types);

@@ -62,6 +62,7 @@ struct EndpointUse {
   std::string type;        ///< for messages: "PUSH"
   bool filters = false;    ///< receives by subscription
   bool publishes = false;  ///< sends to all who subscribe
+  bool on_main = false;    ///< uses the stream main: what it is follows from the above, whatever its socket
 };
 
 /// The names of a scheme's own options, or nullopt for an unknown scheme; and all schemes, for messages.

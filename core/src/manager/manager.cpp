@@ -160,6 +160,7 @@ Result<LinkRequest> Manager::request_for(void* socket, const Pattern& pattern, c
   use.consumes = pattern.in != In::none;
   use.filters = pattern.in == In::filter;
   use.publishes = pattern.out == Out::all;
+  use.on_main = pattern.streams == Streams::main;
   use.type = pattern.name;
   auto parsed = parse_endpoint(endpoint, schemes(), &use);
   if (!parsed) return tl::unexpected<Status>(parsed.error());
