@@ -86,6 +86,9 @@ Status check_socket_of(const Pattern& own, const Pattern& row) {
     return refuse(
         "only REP and ROUTER send to one that is named, and they always do: 'out' of a {} socket does not fit",
         own.name);
+  const bool has_side = own.envelope != Envelope::none || own.type == ZMQ_PAIR;
+  if (has_side && (row.streams != own.streams || row.out != own.out || row.in != own.in))
+    return refuse("a {} socket has a side, and both sends and receives: leave out 'streams', 'out' and 'in'", own.name);
   if (own.type == ZMQ_PAIR && row.max_links != 1) return refuse("a PAIR socket has one peer: say max_peers=1");
   return {};
 }
@@ -94,7 +97,6 @@ Status check_socket_of(const Pattern& own, const Pattern& row) {
 Status check_row(const Pattern& row) {
   if (row.out == Out::none && row.in == In::none) return refuse("a pattern with out=none and in=none does nothing");
   if (row.streams == Streams::main) {
-    if (row.envelope != Envelope::none) return refuse("requests, replies and routed messages need streams=sided");
     if (row.mailbox != Mailbox::none) return refuse("only who has a side has a mailbox: say mailbox=none");
     if (row.max_links != 0) return refuse("only sides have one peer at most: say max_peers=0");
     return {};
