@@ -24,6 +24,17 @@ TEST_P(LinkContract, StatsTellHowFarConsumersAndReadersLag) {
   EXPECT_TRUE(wait_until([&] { return sub.stats().depth == 0 && sub.stats().lag_ms == 0; }));
 }
 
+TEST_P(LinkContract, StatsDoNotTellTheLagOfMessagesThatNoGroupIsForYet) {
+  Socket push(world(), ZMQ_PUSH);
+  push.connect(at());
+  EXPECT_EQ(push.stats().depth, 0U);
+  EXPECT_EQ(push.stats().lag_ms, 0U);
+  push.send_each(count_up(1, 3));
+  push.flush();
+  EXPECT_TRUE(push.reaches(&vtx_stats_t::depth, 3));
+  EXPECT_EQ(push.stats().lag_ms, UINT64_MAX);
+}
+
 TEST_P(LinkContract, WhatIsLargerThanASocketTakesBecomesADeadLetter) {
   const std::string large(101, 'x');
   Socket push(world(), ZMQ_PUSH);

@@ -174,11 +174,13 @@ typedef struct vtx_stats_t {
   uint64_t in_hand;        /* gauge: delivered, neither released nor settled */
   uint64_t claims;         /* ranges leased */
   uint64_t depth;          /* gauge: messages of the queue not yet settled by the group (PULL, REP, a named subscription) or by its slowest
-                              group (PUSH, PUB, XPUB, REQ); for a subscriber without a name: not yet delivered */
+                              group (PUSH, PUB, XPUB, REQ); for a subscriber without a name: not yet delivered.
+                              While the queue has no group: all that it holds */
   uint64_t trimmed;        /* removed by retention before this reader had been given them */
   uint64_t undeliverable;  /* replies that found no mailbox: their asker is no more */
   uint64_t refused;        /* of the dropped ones, those that the store would never take */
-  uint64_t lag_ms;         /* gauge: how long the oldest message of `depth` has been in the store; 0 there is none, UINT64_MAX not known */
+  uint64_t lag_ms;         /* gauge: how long the oldest message of `depth` has been in the store; 0 there is none, UINT64_MAX not known,
+                              as of messages in a queue that has no group yet */
 } vtx_stats_t;
 
 /*

@@ -215,7 +215,9 @@ StoreInstance::Backlog StoreInstance::backlog_of(const LinkEndpoint& endpoint, c
   const auto backlog = [&](const GroupStats& group) {
     return Backlog{group.depth, group.oldest == StoreTime{} ? 0 : age_of(group.oldest)};
   };
-  Backlog slowest{queue.groups.empty() ? queue.messages : 0, 0};
+  Backlog slowest{0, 0};
+  // Nobody has told since when the messages wait that no group is for yet.
+  if (queue.groups.empty() && queue.messages > 0) slowest = {queue.messages, UINT64_MAX};
   for (const GroupStats& group : queue.groups) {
     const Backlog one = backlog(group);
     if (pattern.in != In::none && group.name == name) return one;
