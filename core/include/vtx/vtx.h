@@ -73,13 +73,15 @@ VTX_EXPORT void *vtx_socket (vtx_t *vtx, int type);
  *   out=none|any|all|one  in=none|fair|filter  envelope=none|identity|request|reply
  *   streams=main|sided  mailbox=none|each  max_peers=0|1  retain=… (of what it writes, when nobody declared it)
  * What is not said is as the type has it: "socket=dealer&streams=main&in=none" is a PUSH that is a DEALER. docs/patterns.md has the rules.
+ * Close it with vtx_close(): after a plain zmq_close() a socket of that type which zmq_socket() makes at the same address may be taken for it.
  * The text is copied. errno: EINVAL (a value, or what the genuine socket cannot carry; vtx_last_error() says which), and zmq_socket()'s. NULL then.
  */
 VTX_EXPORT void *vtx_socket_pattern (vtx_t *vtx, const char *spec);
 
 /*
  * Ends the socket's links and closes it. What was sent is made durable in the background within ZMQ_LINGER (vtx_destroy() waits for that); what
- * was received and not settled, or not received, goes back to the group. A plain zmq_close() does the same, only noticed a moment later.
+ * was received and not settled, or not received, goes back to the group. A plain zmq_close() does the same, only noticed a moment later;
+ * not to be used for a socket of vtx_socket_pattern().
  */
 VTX_EXPORT int vtx_close (vtx_t *vtx, void *socket);
 

@@ -123,7 +123,8 @@ class instance {
   vtx_t* vtx_;
 };
 
-/// What the links of a socket do, as vtx_socket_pattern() reads it.
+/// What the links of a socket do, as vtx_socket_pattern() reads it. A vtx::socket made with it closes itself as that function asks for: leave
+/// zmq_close() alone.
 struct pattern {
   std::string spec;
 };
