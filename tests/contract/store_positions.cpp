@@ -12,7 +12,9 @@ namespace {
 
 using driver::Locate;
 using driver::OpenGroup;
+using driver::Steer;
 using driver::StoreTime;
+using driver::Verb;
 
 std::string at_time(StoreTime time) {
   const auto ms = time.time_since_epoch().count();
@@ -160,6 +162,29 @@ TEST_P(StoreQueueContract, APlaceBeyondTheNewestMessageIsNow) {
   EXPECT_EQ(a_->tend("later"), 5U);
   EXPECT_EQ(a_->append(stream, numbers(6, 7)), 7U);
   EXPECT_EQ(a_->drain(group, holder_), numbers(6, 7));
+}
+
+TEST_P(StoreQueueContract, ASequenceThatPriority0CannotPlaceTakesNothingFromTheOthers) {
+  const auto steer = [&](Verb verb, const std::string& from) {
+    Steer order{verb, "q", verb == Verb::trim ? "" : "g", 0};
+    order.from = from;
+    return a_->run(order).count;
+  };
+  send(numbers(1, 3), 5);
+  EXPECT_EQ(steer(Verb::trim, "seq:1"), 0U) << "priority 0 never held anything";
+  EXPECT_EQ(steer(Verb::seek, "seq:1"), 0U);
+  EXPECT_EQ(a_->drain(a_->run(opening(queue_, "late", "seq:1")).id, holder_), numbers(1, 3));
+  EXPECT_EQ(a_->drain(group_, holder_), numbers(1, 3));
+  send(numbers(1, 9), 0);
+  EXPECT_EQ(a_->drain(group_, holder_), numbers(1, 9));
+  EXPECT_EQ(a_->drain(a_->group(queue_, "late"), holder_), numbers(1, 9));
+  EXPECT_EQ(a_->tend("q"), 12U);
+  send(numbers(4, 6), 5);
+  EXPECT_EQ(steer(Verb::trim, "seq:5"), 0U) << "message 5 of priority 0 has been retired";
+  EXPECT_EQ(steer(Verb::seek, "seq:5"), 0U);
+  EXPECT_EQ(a_->drain(group_, holder_), numbers(4, 6));
+  send(numbers(7, 8), 5);
+  EXPECT_EQ(steer(Verb::seek, "seq:10"), 2U) << "beyond the newest is now";
 }
 
 TEST_P(StoreQueueContract, RefusesToBeginAGroupNowhere) {

@@ -175,14 +175,15 @@ Seq MemoryDatabase::position(const StreamRow& stream, const driver::Start& start
   return found == stream.messages.end() ? stream.head + 1 : found->first;
 }
 
-/// A sequence is that of priority 0; the others begin at the time of its message.
+/// A sequence is that of priority 0; the others begin at the time of its message, or where it is gone with all they have.
 driver::Start MemoryDatabase::start_beside(Id queue, const std::string& kind, const std::string& peer,
                                            const driver::Start& start) {
   if (start.kind != driver::Start::Kind::seq) return start;
   driver::Start beside;
-  beside.kind = driver::Start::Kind::now;
+  beside.kind = driver::Start::Kind::oldest;
   const StreamRow* first = find_stream(queue, kind, peer, 0);
   if (first == nullptr) return beside;
+  if (first->head > 0 && start.seq > first->head) beside.kind = driver::Start::Kind::now;
   const auto found = first->messages.find(position(*first, start));
   if (found == first->messages.end()) return beside;
   beside.kind = driver::Start::Kind::time;

@@ -51,14 +51,18 @@ Seq Ledger::position(Id stream, const driver::Start& start) {
 }
 
 /// A sequence is of one stream. Where several priorities are meant it is that of priority 0; the others begin at the time of that message.
+/// Beyond the newest is now. Where there is no such message any more, nothing tells what came before it.
 driver::Start Ledger::start_beside(Id first, const driver::Start& start) {
-  if (start.kind != driver::Start::Kind::seq) return start;
+  using Kind = driver::Start::Kind;
+  if (start.kind != Kind::seq) return start;
   driver::Start beside;
-  const auto stored = first == 0 ? std::nullopt
-                                 : database_.value("SELECT stored FROM vtx_message WHERE id = ?",
-                                                   row_of(first, position(first, start)));
-  beside.kind = stored ? driver::Start::Kind::time : driver::Start::Kind::now;
-  beside.time = StoreTime(Ms(stored.value_or(0)));
+  const Seq head = head_of(first).last;
+  beside.kind = head > 0 && start.seq > head ? Kind::now : Kind::oldest;
+  if (const auto stored =
+          database_.value("SELECT stored FROM vtx_message WHERE id = ?", row_of(first, position(first, start)))) {
+    beside.kind = Kind::time;
+    beside.time = StoreTime(Ms(*stored));
+  }
   return beside;
 }
 
