@@ -39,6 +39,9 @@ CREATE TABLE vtx_stream (
   fork INTEGER,                     -- newest sequence that was there when the database last went back; NULL it did not
   UNIQUE (queue, kind, peer, priority)
 );
+-- A queue may have many thousands of mailboxes: what is to be done to few of them must not look at all.
+CREATE INDEX vtx_stream_delayed ON vtx_stream (queue) WHERE delayed > 0;
+CREATE INDEX vtx_stream_counted ON vtx_stream (queue) WHERE bytes IS NOT NULL;
 
 -- One row a message: id is stream << 43 | sequence, the rowid, which is by far the fastest key.
 CREATE TABLE vtx_message (
@@ -105,6 +108,7 @@ CREATE TABLE vtx_claim (
   priority INTEGER NOT NULL,        -- what of it comes again has it too
   done BLOB
 );
+CREATE INDEX vtx_claim_stream ON vtx_claim (stream);
 
 -- Ranges to be delivered again, oldest due first; shrinks from the front.
 CREATE TABLE vtx_retry (

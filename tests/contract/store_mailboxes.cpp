@@ -170,6 +170,40 @@ TEST_P(StoreMailboxContract, WhatWasForgottenIsNotRecognised) {
   EXPECT_EQ(a_->read(stream_).size(), 2U);
 }
 
+/// More mailboxes than are looked at in one step.
+TEST_P(StoreMailboxContract, AmongHundredsOfMailboxesEachIsTended) {
+  constexpr u64 kMailboxes = 200;
+  constexpr int kCommits = 3;
+  constexpr u64 kLetters = 3000;
+  constexpr u64 kAll = kMailboxes + kCommits * kLetters;
+  for (const std::string retain : {"consumed", "10", "2s"}) {
+    queue_ = a_->queue("of " + retain, retain);
+    std::vector<driver::Append> letters;
+    for (u64 i = 0; i < kMailboxes; ++i) {
+      letters.push_back(letter(std::to_string(i), body_));
+      letters.back().stream = mailbox(std::to_string(i));
+    }
+    const Id busy = letters[100].stream;
+    const Id group = readers("100");
+    driver::Append to_busy = letters[100];
+    to_busy.messages.resize(kLetters, to_busy.messages.front());
+    send(std::move(letters));
+    u64 gone = a_->tend("of " + retain);
+    for (int i = 0; i < kCommits; ++i) send({to_busy});
+    if (retain == "consumed") {
+      EXPECT_EQ(a_->drain(group, holder_).size(), kCommits * kLetters + 1);
+      EXPECT_EQ(a_->tend("of " + retain), kCommits * kLetters + 1);
+    } else if (retain == "10") {
+      EXPECT_EQ(a_->tend("of " + retain), kCommits * kLetters + 1 - 10);
+      EXPECT_EQ(a_->read(busy).size(), 10U);
+    } else {
+      place().advance(Ms{2600});
+      gone += a_->tend("of " + retain);
+      EXPECT_EQ(gone, kAll);
+    }
+  }
+}
+
 TEST_P(StoreMailboxContract, DeadRequestsGoBackToTheirOwnGroup) {
   const std::string text = "crashes its worker";
   Commit commit = a_->next_commit();

@@ -67,7 +67,7 @@ void Ledger::apply(const driver::ClaimNext& next, Completion& out) {
     return;
   }
   auto sources = sources_of(next.group);
-  u64 budget = kFireRows;
+  Budget budget;
   for (auto& source : sources) {
     if (source.due > now_) continue;
     fire(source.stream, budget);

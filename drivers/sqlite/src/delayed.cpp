@@ -9,8 +9,6 @@
 namespace vtx::sqlite {
 namespace {
 
-constexpr std::size_t kFireBytes = driver::kMaxBatchBytes;
-
 /// A row of the ledger, and the bytes that its message borrows.
 struct Due {
   std::int64_t expires = 0;  // 0 never
@@ -50,18 +48,18 @@ void Ledger::delay(Id stream, const std::vector<driver::Message>& messages) {
 }
 
 /// Appends what is due to the stream, in the order of the times, as far as the budget reaches. True when it may have left some that are due.
-bool Ledger::fire(Id stream, u64& budget) {
-  if (budget == 0) return true;
+bool Ledger::fire(Id stream, Budget& budget) {
+  if (budget.rows == 0 || budget.bytes == 0) return true;
   std::vector<Due> due;
   u64 bytes = 0;
   {
     auto rows = database_.query(
         "SELECT due, id, expires, frames, properties, body FROM vtx_delayed WHERE stream = ? AND due <= ? ORDER BY "
         "due, id LIMIT ?",
-        stream, now_, budget);
+        stream, now_, budget.rows);
     std::int64_t time = 0;
     u64 id = 0;
-    while (bytes < kFireBytes && rows.next()) {
+    while (bytes < budget.bytes && rows.next()) {
       time = rows.integer(0);
       id = rows.number(1);
       const auto body = rows.blob(5);
@@ -71,7 +69,8 @@ bool Ledger::fire(Id stream, u64& budget) {
     }
     rows.reset();
     if (due.empty()) return false;
-    budget -= due.size();
+    budget.rows -= due.size();
+    budget.bytes -= std::min(budget.bytes, bytes);
     database_.run("DELETE FROM vtx_delayed WHERE stream = ? AND (due, id) <= (?, ?)", stream, time, id);
   }
   database_.run("UPDATE vtx_stream SET delayed = delayed - ?2, delayed_bytes = delayed_bytes - ?3 WHERE id = ?1",
@@ -102,7 +101,7 @@ void Ledger::fire_all(Id queue, Completion& out) {
     auto rows = database_.query("SELECT id FROM vtx_stream WHERE queue = ? AND delayed > 0", queue);
     while (rows.next()) streams.push_back(rows.number(0));
   }
-  u64 budget = kFireRows;
+  Budget budget;
   for (const Id stream : streams) out.more = fire(stream, budget) || out.more;
 }
 

@@ -8,9 +8,13 @@
 namespace vtx::sqlite {
 
 void Ledger::reset() {
+  touched_.clear();
+  turns_.clear();
+  roll_back();
+}
+
+void Ledger::roll_back() {
   streams_.clear();
-  settled_.clear();
-  tended_.clear();
   begin({});
 }
 
@@ -23,6 +27,16 @@ void Ledger::begin(StoreTime now) {
   joined_.clear();
   sooner_.clear();
   freed_.clear();
+}
+
+/// It is to be tended. Where nobody tends for long, the turns will find what finds no room here.
+void Ledger::touch(Id stream, bool settled) {
+  constexpr std::size_t kMost = 10'000;
+  auto& streams = touched_[stream_info(stream)->queue];
+  if (const auto known = streams.find(stream); known != streams.end())
+    known->second = known->second || settled;
+  else if (streams.size() < kMost)
+    streams.emplace(stream, settled);
 }
 
 std::vector<Id> Ledger::hastened() {

@@ -43,6 +43,8 @@ class Ledger {
 
   /// Forgets all it remembers of an earlier session.
   void reset();
+  /// Forgets what was not committed.
+  void roll_back();
   /// Opens a transaction's books.
   void begin(StoreTime now);
 
@@ -129,6 +131,14 @@ class Ledger {
     u64 bytes = 0;
   };
 
+  /// How far the turns of a queue's mailboxes have come, by their messages' age or by their names.
+  struct Turn {
+    Id stream = 0;
+    std::int64_t began = 0;
+    std::string peer;
+    std::int64_t priority = 0;
+  };
+
   /// A stream that a group reads.
   struct Source {
     Id stream;
@@ -138,6 +148,7 @@ class Ledger {
   };
 
   // ledger.cpp
+  void touch(Id stream, bool settled);
   void add_groups_of(Id stream, std::set<Id>& groups);
   // append.cpp
   const StreamInfo* stream_info(Id stream);
@@ -158,8 +169,11 @@ class Ledger {
   // delayed.cpp
   void delay(Id stream, const std::vector<driver::Message>& messages);
   // What one call appends at most: some milliseconds under the write lock.
-  static constexpr u64 kFireRows = 1000;
-  bool fire(Id stream, u64& budget);
+  struct Budget {
+    u64 rows = 1000;
+    u64 bytes = driver::kMaxBatchBytes;
+  };
+  bool fire(Id stream, Budget& budget);
   void fire_all(Id queue, Completion& out);
   Ms time_until(std::int64_t due) const { return Ms(std::max<std::int64_t>(due - now_, 0)); }
   u64 drop_delayed(Id stream);
@@ -213,7 +227,9 @@ class Ledger {
   void trim(const driver::Steer& steer, Completion& out);
   u64 retire(Id stream, const driver::Retention& retention, bool& more);
   Range step_of(Id stream);
-  std::vector<Id> streams_to_tend(Id queue, bool& more);
+  std::set<Id> streams_to_tend(Id queue, const driver::Retention& retention, bool& more);
+  void add_in_turn(Id queue, std::set<Id>& streams);
+  void add_aged(Id queue, std::int64_t oldest, std::set<Id>& streams, bool& more);
   Seq consumed_floor(Id stream);
   Seq age_floor(Id stream, Range step, Ms age, bool& more);
   Seq size_floor(Id stream, Range step, u64 amount, bool& more);
@@ -240,8 +256,9 @@ class Ledger {
   std::set<Id> retried_;                          // groups
   std::set<Id> joined_;                           // queues
   std::set<Id> freed_;                            // streams that lost messages
-  std::set<Id> settled_;     // streams, of this session, in which messages were settled since they were last tended
-  std::map<Id, Id> tended_;  // by queue: the mailbox to which the turns have come
+  // By queue, of this session: streams that changed since they were last tended, and whether anything in them was settled.
+  std::map<Id, std::map<Id, bool>> touched_;
+  std::map<Id, Turn> turns_;  // by queue
   Id full_ = 0;
   std::vector<std::byte> scratch_;
 };

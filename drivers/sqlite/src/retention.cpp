@@ -12,9 +12,12 @@ namespace {
 using Kind = driver::Retention::Kind;
 
 constexpr u64 kRetireRows = 4000;  // a few milliseconds under the write lock
-// Of the mailboxes of a queue, which may be many thousands, in one call: those in which messages were settled here, and others in turn.
-constexpr std::size_t kSettledAtOnce = 256;
+// Of the mailboxes of a queue, which may be many thousands, in one call: those that something was done to here, and others in turn.
+constexpr std::size_t kTouchedAtOnce = 256;
 constexpr std::size_t kOthersInTurn = 64;
+// Age comes by itself: all streams that hold something are looked at in rounds.
+constexpr int kLooks = 1000;  // 4 µs each
+constexpr std::int64_t kRoundMs = 500;
 constexpr auto kProducerMemory = std::chrono::hours(24);
 
 }  // namespace
@@ -49,43 +52,80 @@ void Ledger::apply(const driver::Tend& tend, Completion& out) {
         "UPDATE vtx_stream SET bytes = NULL, bytes_from = NULL WHERE queue = ?1 AND bytes IS NOT NULL AND NOT EXISTS "
         "(SELECT 1 FROM vtx_queue WHERE id = ?1 AND max_bytes IS NOT NULL)",
         queue);
-  if (retention.kind == Kind::forever) return;
-  for (const Id stream : streams_to_tend(queue, out.more)) {
-    if (out.count >= kRetireRows) {
-      settled_.insert(stream);
-      out.more = true;
-    } else {
-      out.count += retire(stream, retention, out.more);
-    }
+  if (retention.kind == Kind::forever) {
+    touched_.erase(queue);
+    return;
+  }
+  for (const Id stream : streams_to_tend(queue, retention, out.more)) {
+    bool rest = out.count >= kRetireRows;
+    if (!rest) out.count += retire(stream, retention, rest);
+    if (rest) touched_[queue][stream] = true;
+    out.more = out.more || rest;
   }
 }
 
-/// Who settled and ended before it was tended leaves mailboxes to the turns of others.
-std::vector<Id> Ledger::streams_to_tend(Id queue, bool& more) {
-  std::vector<Id> streams;
+/// Mailboxes to which something was done by a process that ended before it tended them are left to the turns.
+std::set<Id> Ledger::streams_to_tend(Id queue, const driver::Retention& retention, bool& more) {
+  std::set<Id> streams;
   {
     auto rows = database_.query("SELECT id FROM vtx_stream WHERE queue = ? AND kind IN ('main', 'up', 'down')", queue);
-    while (rows.next()) streams.push_back(rows.number(0));
+    while (rows.next()) streams.insert(rows.number(0));
   }
-  for (const Id stream : streams) settled_.erase(stream);
-  const std::size_t most = streams.size() + kSettledAtOnce;
-  for (auto at = settled_.begin(); at != settled_.end() && streams.size() < most;) {
-    const auto* info = stream_info(*at);
-    if (info != nullptr && info->queue == queue) streams.push_back(*at);
-    at = info == nullptr || info->queue == queue ? settled_.erase(at) : std::next(at);
+  auto& touched = touched_[queue];
+  for (const Id stream : streams) touched.erase(stream);
+  for (std::size_t looks = 0; looks < kTouchedAtOnce && !touched.empty();) {
+    const auto [stream, settled] = *touched.begin();
+    touched.erase(touched.begin());
+    if (!settled && retention.kind == Kind::consumed) continue;
+    ++looks;
+    const auto* info = stream_info(stream);
+    if (info != nullptr && info->queue == queue) streams.insert(stream);
   }
-  more = more || streams.size() == most;
-  Id& last = tended_[queue];
-  auto rows =
-      database_.query("SELECT id FROM vtx_stream WHERE id > ? AND +queue = ? AND kind = 'mailbox' ORDER BY id LIMIT ?",
-                      last, queue, kOthersInTurn);
-  std::size_t others = 0;
-  for (; rows.next(); ++others) {
-    last = rows.number(0);
-    if (std::ranges::find(streams, last) == streams.end()) streams.push_back(last);
-  }
-  if (others < kOthersInTurn) last = 0;
+  more = more || !touched.empty();
+  if (retention.kind == Kind::age)
+    add_aged(queue, now_ - retention.age.count(), streams, more);
+  else
+    add_in_turn(queue, streams);
   return streams;
+}
+
+void Ledger::add_in_turn(Id queue, std::set<Id>& streams) {
+  Turn& turn = turns_[queue];
+  auto rows = database_.query(
+      "SELECT id, peer, priority FROM vtx_stream WHERE queue = ? AND kind = 'mailbox' AND (peer, priority) > (?, ?) "
+      "ORDER BY peer, priority LIMIT ?",
+      queue, turn.peer, turn.priority, kOthersInTurn);
+  std::size_t others = 0;
+  Turn next = turn;
+  for (; rows.next(); ++others) {
+    streams.insert(rows.number(0));
+    next = {0, 0, std::string(rows.text(1)), rows.integer(2)};
+  }
+  turn = others < kOthersInTurn ? Turn() : next;
+}
+
+/// Those whose oldest message is older than `oldest`. What is empty is skipped by the messages' own key.
+void Ledger::add_aged(Id queue, std::int64_t oldest, std::set<Id>& streams, bool& more) {
+  Turn& turn = turns_[queue];
+  if (turn.stream == 0) {
+    if (now_ - turn.began < kRoundMs && now_ >= turn.began) return;
+    turn.began = now_;
+  }
+  auto row = database_.query(
+      "SELECT s.id, s.queue, m.stored FROM vtx_message m JOIN vtx_stream s ON s.id = m.id >> 43 WHERE m.id >= ? "
+      "ORDER BY m.id LIMIT 1",
+      nullptr);
+  for (int i = 0; i < kLooks; ++i) {
+    row.reset();
+    row.bind(row_of(turn.stream + 1, 0));
+    if (!row.next()) {
+      turn.stream = 0;
+      return;
+    }
+    turn.stream = row.number(0);
+    if (row.number(1) == queue && row.integer(2) < oldest) streams.insert(turn.stream);
+  }
+  more = true;
 }
 
 /// An operator's hand: goes as far as told, whatever is declared.

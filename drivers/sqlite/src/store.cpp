@@ -289,7 +289,7 @@ void SqliteStore::take_done(std::size_t count) {
 void SqliteStore::fail_transaction(const SqliteError& error, bool committing) {
   const int kind = error.native & 0xff;
   database_.rollback();
-  ledger_.reset();
+  ledger_.roll_back();
   give_up_new_holders();
   auto status = translate(error, path_);
   if (kind == SQLITE_BUSY || kind == SQLITE_LOCKED) {
