@@ -61,6 +61,43 @@ TEST_P(LinkContract, WhatIsLargerThanASocketTakesBecomesADeadLetter) {
   EXPECT_EQ(sub.stats().filtered, 1U);
 }
 
+TEST_P(LinkContract, WhatIsTooLargeForWhoHasSettledItAlreadyIsCounted) {
+  Socket push(world(), ZMQ_PUSH);
+  push.connect(at());
+  push.send_each({"a", std::string(101, 'x'), "b"});
+  push.flush();
+  Socket pull(world(), ZMQ_PULL);
+  EventLog events(world(), pull);
+  pull.set_64(ZMQ_MAXMSGSIZE, 100).bind(at("ack=none"));
+  EXPECT_EQ(pull.receive(2), (Frames{"a", "b"}));
+  EXPECT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_REFUSED));
+  EXPECT_TRUE(wait_until([&] { return show(world(), at()).counters["refused"] == 1; }));
+}
+
+TEST_P(LinkContract, WhatASubscriberDidNotAskForIsFilteredHoweverLarge) {
+  Socket sub(world(), ZMQ_SUB);
+  sub.set_64(ZMQ_MAXMSGSIZE, 100).set(ZMQ_SUBSCRIBE, "a.").connect(at("subscription=s&from=oldest"));
+  Socket pub(world(), ZMQ_PUB);
+  pub.bind(at());
+  pub.send_each({"b." + std::string(101, 'x'), "a.small"});
+  EXPECT_EQ(sub.receive(), "a.small");
+  EXPECT_TRUE(wait_until([&] { return sub.stats().filtered == 1; }));
+  EXPECT_EQ(sub.stats().dead_lettered, 0U);
+}
+
+TEST_P(LinkContract, ALargeDeadLetterIsGivenToWhoeverAsksForIt) {
+  Socket push(world(), ZMQ_PUSH);
+  push.connect(at());
+  push.send(std::string(101, 'x'));
+  push.flush();
+  Socket pull(world(), ZMQ_PULL);
+  pull.set_64(ZMQ_MAXMSGSIZE, 100).bind(at());
+  ASSERT_TRUE(wait_until([&] { return !dead_letters(world(), at()).empty(); }));
+  Socket undertaker(world(), ZMQ_PULL);
+  undertaker.set_64(ZMQ_MAXMSGSIZE, 100).connect(at_queue("q.dead"));
+  EXPECT_EQ(undertaker.receive(), std::string(101, 'x'));
+}
+
 TEST_P(LinkContract, AConsumerWhoseGroupIsMovedForwardGoesOnThere) {
   put(count_up(1, 5));
   Socket pull(world(), ZMQ_PULL);

@@ -147,7 +147,8 @@ enum {
   VTX_EVENT_LINGER_EXPIRED = 7,/* messages were dropped unsent at close: see the sentence for how many */
   VTX_EVENT_FAILED = 8,        /* the link ended by a fault that waiting cannot cure */
   VTX_EVENT_REFUSED = 9,       /* a message was dropped: the store can never take it (too large), which the next vtx_flush says, too; or
-                                  it is a reply whose request was given up or is another worker's by now */
+                                  it is a reply whose request was given up or is another worker's by now; or it was settled before it
+                                  came (ack=none) and its receiver cannot take it (ZMQ_MAXMSGSIZE) */
   VTX_EVENT_CAUGHT_UP = 10,    /* a subscriber has been given all that was there when it began: from here on messages are live */
   VTX_EVENT_TRIMMED = 11,      /* retention removed messages that this reader had not been given: see the sentence for how many */
   VTX_EVENT_BAD_PROPERTIES = 12, /* the last frame of a message is no property block: it was stored as part of the message; or a PUB was given a Priority, which it goes without */

@@ -2,6 +2,7 @@
 #include "manager/link_parts.hpp"
 
 #include "codec/properties.hpp"
+#include "endpoint/values.hpp"
 #include "pattern/lanes.hpp"
 #include "pattern/request.hpp"
 #include "store/consumer.hpp"
@@ -90,7 +91,8 @@ class Maker {
   const LinkOptions& options() const { return request_.endpoint.options; }
 
   std::shared_ptr<Consumer> consumer(Group group) const {
-    group.largest = request_.largest;
+    // What is too large for this socket goes to the dead letters; from there it can go nowhere.
+    if (!is_dead_letter_queue(options().queue)) group.largest = request_.largest;
     return std::make_shared<Consumer>(context_.engine, options(), std::move(group), parts_.gate, context_.registry,
                                       context_.stats, context_.events);
   }

@@ -147,6 +147,7 @@ class Consumer final : public Receiver, public std::enable_shared_from_this<Cons
   void give_back_unsent(Leased& held);
   void dead_letter(Leased& held);
   void dead_letter(Leased& held, driver::Seq seq, const std::string& reason);
+  void refuse(driver::Seq seq, const std::string& why);
   void forget_when_settled(Leased& held);
   void forget(Leased& held);
   void leave_when_empty();

@@ -58,7 +58,10 @@ bool Consumer::is_wanted(Leased& held) {
                                                  "it is larger than its receiver takes: {} bytes, with a "
                                                  "ZMQ_MAXMSGSIZE of {}",
                                                  message.body.size(), wanted_.largest);
-    if (!is_done(held, at)) dead_letter(held, message.seq, why);
+    if (!is_done(held, at))
+      dead_letter(held, message.seq, why);
+    else
+      refuse(message.seq, why);
   } else {
     ++(expired ? stats_.expired : stats_.filtered);
     if (!is_done(held, at))
@@ -70,11 +73,21 @@ bool Consumer::is_wanted(Leased& held) {
   return false;
 }
 
+/// ack=none: it was settled before anybody could look at it.
+void Consumer::refuse(Seq seq, const std::string& why) {
+  ++stats_.dropped;
+  ++untold_["refused"];
+  events_.on_link_event(VTX_EVENT_REFUSED,
+                        fmt::format("message {} of queue '{}' was dropped: {}", seq, options_.queue, why));
+}
+
 Fit Consumer::fit_of(const Message& message) const {
-  if (is_larger(message, wanted_.largest)) return Fit::too_large;
-  if (wanted_.judge) return wanted_.judge(message);
-  if (!wanted_.filtering || filter_.passes(first_frame(message.body, message.frames))) return Fit::good;
-  return Fit::not_wanted;
+  Fit fit = Fit::good;
+  if (wanted_.judge)
+    fit = wanted_.judge(message);
+  else if (wanted_.filtering && !filter_.passes(first_frame(message.body, message.frames)))
+    fit = Fit::not_wanted;
+  return fit == Fit::good && is_larger(message, wanted_.largest) ? Fit::too_large : fit;
 }
 
 void Consumer::on_passed(Place place) {
