@@ -145,13 +145,16 @@ void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_st
 }
 
 /// The pipes that we made have been closed. libzmq frees an identity only when both ends have acknowledged that: the first probe follows
-/// the closing, the second the answer of the application's socket to it.
+/// the closing, the second the answer of the application's socket to it. A pipe with something unread keeps its identity until that is
+/// read: whoever has it next must be able to take it over.
 void StoreInstance::end_pipes(void* socket) {
   for (int i = 0; i < 2; ++i) {
     const auto told = std::make_shared<Call<bool>>();
     if (probe_reaper(context_, [told] { told->answer(true); })) (void)told->wait(kAnswerWithin);
     process_commands(socket);
   }
+  const int one = 1;
+  (void)zmq_setsockopt(socket, ZMQ_ROUTER_HANDOVER, &one, sizeof one);
 }
 
 Status StoreInstance::flush(LinkId id, Ms timeout) {
