@@ -328,5 +328,18 @@ TEST_F(FaultyLinks, DestroyDoesNotWaitForAStoreThatIsAwayBeyondLinger) {
   pull.close_plainly();
 }
 
+TEST_F(FaultyLinks, WhoLeavesCeasesToWait) {
+  Socket one(world_, ZMQ_PULL);
+  one.connect(at());
+  {
+    Socket two(world_, ZMQ_PULL);
+    two.connect(at());
+  }
+  EXPECT_TRUE(wait_until([&] { return faults_->seen<driver::ClaimNext>() > 0; }));
+  EXPECT_EQ(faults_->seen<driver::StopWaiting>(), 0U) << "the other one waits";
+  one.close();
+  EXPECT_TRUE(wait_until([&] { return faults_->seen<driver::StopWaiting>() == 1; }));
+}
+
 }  // namespace
 }  // namespace vtx::test

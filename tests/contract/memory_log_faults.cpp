@@ -15,6 +15,7 @@ struct Publisher {
   const char* name;
   int type;
   bool away;  ///< the store is away, or else full
+  int reader = ZMQ_SUB;
 };
 
 void PrintTo(const Publisher& publisher, std::ostream* out) { *out << publisher.name; }
@@ -62,15 +63,25 @@ TEST_P(FaultyPublisher, BlocksAtItsMarkAndDropsNothing) {
   EXPECT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_RECOVERED));
   pub.flush();
   EXPECT_EQ(pub.stats().dropped, 0U);
-  EXPECT_EQ(read("from=oldest", sent.size()), sent);
-  EXPECT_EQ(show(world_, at()).head, sent.size());
+  if (GetParam().reader == ZMQ_SUB) {
+    EXPECT_EQ(read("from=oldest", sent.size()), sent);
+    EXPECT_EQ(show(world_, at()).head, sent.size());
+  } else {
+    Socket reader(world_, GetParam().reader);
+    reader.bind(at());
+    EXPECT_EQ(reader.receive(static_cast<int>(sent.size())), sent);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Log, FaultyPublisher,
                          testing::Values(Publisher{"PubOnAFullStore", ZMQ_PUB, false},
                                          Publisher{"PubOnAStoreThatIsAway", ZMQ_PUB, true},
                                          Publisher{"XpubOnAFullStore", ZMQ_XPUB, false},
-                                         Publisher{"XpubOnAStoreThatIsAway", ZMQ_XPUB, true}),
+                                         Publisher{"XpubOnAStoreThatIsAway", ZMQ_XPUB, true},
+                                         Publisher{"DealerOnAFullStore", ZMQ_DEALER, false, ZMQ_DEALER},
+                                         Publisher{"DealerOnAStoreThatIsAway", ZMQ_DEALER, true, ZMQ_DEALER},
+                                         Publisher{"PairOnAFullStore", ZMQ_PAIR, false, ZMQ_PAIR},
+                                         Publisher{"PairOnAStoreThatIsAway", ZMQ_PAIR, true, ZMQ_PAIR}),
                          [](const auto& one) { return one.param.name; });
 
 TEST_F(FaultyLinks, APlainSubscriberIsHeldUpByTheStoreAndMissesNothing) {

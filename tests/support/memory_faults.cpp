@@ -92,6 +92,7 @@ void MemoryFaults::shuffle(u64 seed) {
 MemoryFaults::Doom MemoryFaults::judge(const driver::Operation& operation) {
   const std::lock_guard lock(mutex_);
   Doom doom;
+  ++seen_[operation.index()];
   if (std::holds_alternative<driver::Commit>(operation)) doom.loses_answer = count_down(losing_);
   doom.fails = count_down(failing_[operation.index()]);
   if (!doom.fails && full_ && writes(operation))

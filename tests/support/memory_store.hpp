@@ -45,6 +45,13 @@ class MemoryFaults {
   void set_full(bool full);
   /// Commits with a longer message answer invalid. 0: any length.
   void set_longest(std::size_t bytes);
+  /// How many operations of this kind have come.
+  template <class Op>
+  u64 seen() const {
+    const std::lock_guard lock(mutex_);
+    const auto found = seen_.find(driver::Operation(std::in_place_type<Op>).index());
+    return found == seen_.end() ? 0 : found->second;
+  }
   /// Answers wait and overtake each other, never within a stream or group. 0: as they come.
   void shuffle(u64 seed);
 
@@ -71,6 +78,7 @@ class MemoryFaults {
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   std::map<const MemoryStore*, Listener> listeners_;
+  std::map<std::size_t, u64> seen_;
   std::map<std::size_t, std::map<u32, Status>> failing_;  // kind → how many more come first → what
   std::map<u32, bool> losing_;                            // likewise for commits
   Status start_;
