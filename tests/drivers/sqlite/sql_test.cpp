@@ -109,16 +109,6 @@ TEST_F(Sql, RefusesPropertiesThatActWhenAMessageIsStored) {
   EXPECT_EQ(store_->claim().messages.size(), 1U);
 }
 
-TEST_F(Sql, IsSeenAtOnceThoughOthersOfVtxFoundNothing) {
-  Driven other(path_);
-  other.open();
-  other.declare("other");
-  EXPECT_FALSE(store_->claim().claim);
-  EXPECT_FALSE(other.claim().claim);  // a transaction that changes nothing
-  Foreign(path_).run("INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'one')");
-  EXPECT_TRUE(store_->saw(Event::changed, 500ms));  // the slow look comes each second
-}
-
 TEST_F(Sql, SendsToAQueueThatOnlyAReceiverHasOpened) {
   Driven receiver(path_);
   receiver.open();

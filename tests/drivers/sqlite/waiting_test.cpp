@@ -168,6 +168,21 @@ TEST_F(Doorbells, AreRungForATimeThatPassedWhileTheMachineSlept) {
   EXPECT_TRUE(consumer->claim().claim);
 }
 
+TEST_F(Doorbells, ACommitBySqlIsSeenThoughOthersOfVtxFoundNothing) {
+  writer_->declare("other");
+  const auto consumer = join();
+  EXPECT_FALSE(consumer->claim().claim);
+  EXPECT_FALSE(writer_->claim().claim);  // a transaction that changes nothing
+  Foreign(path_).run("INSERT INTO vtx_send (queue, body) VALUES ('jobs', 'one')");
+  bool seen = false;
+  for (Ms passed{}; !seen && passed < 500ms; passed += 10ms) {  // the file is looked at again soon after it was written
+    clock_.advance(10ms);
+    seen = consumer->saw(Event::changed, 100ms);
+  }
+  EXPECT_TRUE(seen);
+  EXPECT_EQ(bodies(consumer->claim()), std::vector<std::string>{"one"});
+}
+
 TEST_F(Doorbells, RingForWhoStillWaitsWhenAnotherHasCeasedTo) {
   const auto gone = join();
   EXPECT_FALSE(gone->claim().claim);
