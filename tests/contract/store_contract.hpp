@@ -129,6 +129,24 @@ class StoreMailboxContract : public StoreQueueContract {
     commit.settles = std::move(settles);
     return a_->run(commit);
   }
+  /// A queue "many" with so many, tended once. @return their streams, in order
+  std::vector<Id> many_mailboxes(u64 count, const std::string& retain) {
+    queue_ = a_->queue("many", retain);
+    std::vector<Id> streams;
+    for (u64 i = 0; i < count; ++i) streams.push_back(mailbox(std::to_string(i)));
+    a_->tend("many");
+    return streams;
+  }
+  /// So many letters to each.
+  void write_to(const std::vector<Id>& streams, std::size_t letters) {
+    std::vector<driver::Append> appends;
+    for (const Id stream : streams) {
+      appends.push_back(letter("", body_));
+      appends.back().stream = stream;
+      appends.back().messages.resize(letters, appends.back().messages.front());
+    }
+    send(std::move(appends));
+  }
   /// Finds out by sending to it.
   bool has_mailbox(const std::string& peer) {
     const u64 before = counter("undeliverable");

@@ -170,6 +170,43 @@ TEST_P(StoreMailboxContract, WhatWasForgottenIsNotRecognised) {
   EXPECT_EQ(a_->read(stream_).size(), 2U);
 }
 
+TEST_P(StoreMailboxContract, WhatAnotherHasLeftIsTended) {
+  const auto streams = many_mailboxes(300, "10");
+  write_to(streams, 12);
+  a_.reset();
+  a_ = open();
+  EXPECT_EQ(a_->tend("many"), 600U);
+}
+
+TEST_P(StoreMailboxContract, EachThatWasWrittenToIsTended) {
+  const auto streams = many_mailboxes(600, "10");
+  write_to(streams, 12);
+  EXPECT_EQ(a_->tend("many"), 1200U);
+}
+
+TEST_P(StoreMailboxContract, TheLastOfThousandsGrowsOldInTime) {
+  auto streams = many_mailboxes(2500, "2s");
+  const Id last = streams.back();
+  streams.pop_back();
+  write_to({last}, 1);
+  place().advance(Ms{1500});
+  write_to(streams, 1);
+  place().advance(Ms{1100});
+  EXPECT_GE(a_->tend("many"), 1U);
+  EXPECT_TRUE(a_->read(last).empty());
+}
+
+TEST_P(StoreMailboxContract, ABusyStreamHoldsUpNoOther) {
+  const auto streams = many_mailboxes(50, "10");
+  const Id main = a_->stream(queue_);
+  write_to(streams, 12);
+  for (int i = 0; i < 10; ++i) {
+    for (int n = 0; n < 2; ++n) a_->append(main, std::vector<std::string>(driver::kMaxBatch, "busy"));
+    a_->run(driver::Tend{"many"});
+  }
+  for (const Id stream : streams) EXPECT_EQ(a_->read(stream).size(), 10U);
+}
+
 /// More mailboxes than are looked at in one step.
 TEST_P(StoreMailboxContract, AmongHundredsOfMailboxesEachIsTended) {
   constexpr u64 kMailboxes = 200;

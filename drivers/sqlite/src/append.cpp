@@ -163,7 +163,7 @@ void Ledger::append(Id stream, const std::vector<driver::Message>& messages) {
   }
   if (head.counted) database_.run("UPDATE vtx_stream SET bytes = bytes + ? WHERE id = ?", bytes, stream);
   appended_.insert(stream);
-  touch(stream, false);
+  touch(stream, Touch::appended);
 }
 
 void Ledger::append_one(Id stream, const driver::Message& message) { append(stream, {message}); }

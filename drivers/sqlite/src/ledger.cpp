@@ -15,6 +15,10 @@ void Ledger::reset() {
 
 void Ledger::roll_back() {
   streams_.clear();
+  for (const auto& [queue, streams] : taken_) {
+    touched_[queue].insert(streams.begin(), streams.end());
+    turns_.erase(queue);  // begins anew
+  }
   begin({});
 }
 
@@ -27,16 +31,19 @@ void Ledger::begin(StoreTime now) {
   joined_.clear();
   sooner_.clear();
   freed_.clear();
+  taken_.clear();
 }
 
 /// It is to be tended. Where nobody tends for long, the turns will find what finds no room here.
-void Ledger::touch(Id stream, bool settled) {
+void Ledger::touch(Id stream, Touch why) {
   constexpr std::size_t kMost = 10'000;
-  auto& streams = touched_[stream_info(stream)->queue];
+  const auto* info = stream_info(stream);
+  if (info == nullptr) return;
+  auto& streams = touched_[info->queue];
   if (const auto known = streams.find(stream); known != streams.end())
-    known->second = known->second || settled;
+    known->second = std::max(known->second, why);
   else if (streams.size() < kMost)
-    streams.emplace(stream, settled);
+    streams.emplace(stream, why);
 }
 
 std::vector<Id> Ledger::hastened() {

@@ -131,12 +131,17 @@ class Ledger {
     u64 bytes = 0;
   };
 
+  /// Why a stream is to be tended; what is higher is a reason wherever what is lower is.
+  enum class Touch : std::uint8_t { appended, settled, unfinished };
   /// How far the turns of a queue's mailboxes have come, by their messages' age or by their names.
   struct Turn {
-    Id stream = 0;
-    std::int64_t began = 0;
+    std::string retain;      ///< for this they were begun
+    bool all_seen = false;   ///< each has had its turn since
+    Id stream = 0;           ///< age
+    std::int64_t began = 0;  ///< likewise
     std::string peer;
     std::int64_t priority = 0;
+    Id tended = 0;  ///< the stream at which the latest call came to its end
   };
 
   /// A stream that a group reads.
@@ -148,7 +153,7 @@ class Ledger {
   };
 
   // ledger.cpp
-  void touch(Id stream, bool settled);
+  void touch(Id stream, Touch why);
   void add_groups_of(Id stream, std::set<Id>& groups);
   // append.cpp
   const StreamInfo* stream_info(Id stream);
@@ -227,9 +232,10 @@ class Ledger {
   void trim(const driver::Steer& steer, Completion& out);
   u64 retire(Id stream, const driver::Retention& retention, bool& more);
   Range step_of(Id stream);
-  std::set<Id> streams_to_tend(Id queue, const driver::Retention& retention, bool& more);
-  void add_in_turn(Id queue, std::set<Id>& streams);
-  void add_aged(Id queue, std::int64_t oldest, std::set<Id>& streams, bool& more);
+  void retire_all(Id queue, const driver::Retention& retention, Completion& out);
+  std::set<Id> streams_to_tend(Id queue, const driver::Retention& retention, Turn& turn, bool& more);
+  void add_in_turn(Id queue, Turn& turn, std::set<Id>& streams, bool& more);
+  void add_aged(Id queue, std::int64_t oldest, Turn& turn, std::set<Id>& streams, bool& more);
   Seq consumed_floor(Id stream);
   Seq age_floor(Id stream, Range step, Ms age, bool& more);
   Seq size_floor(Id stream, Range step, u64 amount, bool& more);
@@ -256,9 +262,11 @@ class Ledger {
   std::set<Id> retried_;                          // groups
   std::set<Id> joined_;                           // queues
   std::set<Id> freed_;                            // streams that lost messages
-  // By queue, of this session: streams that changed since they were last tended, and whether anything in them was settled.
-  std::map<Id, std::map<Id, bool>> touched_;
-  std::map<Id, Turn> turns_;  // by queue
+  // By queue, of this session: streams that are to be tended.
+  std::map<Id, std::map<Id, Touch>> touched_;
+  std::map<Id, std::map<Id, Touch>> taken_;  // of these, by this transaction
+  std::map<Id, Turn> turns_;                 // by queue
+  std::int64_t forgot_at_ = 0;
   Id full_ = 0;
   std::vector<std::byte> scratch_;
 };

@@ -12,12 +12,14 @@ namespace {
 using Kind = driver::Retention::Kind;
 
 constexpr u64 kRetireRows = 4000;  // a few milliseconds under the write lock
+constexpr u64 kRowsAStream = 40;   // what a look at a stream takes in the time of so many
 // Of the mailboxes of a queue, which may be many thousands, in one call: those that something was done to here, and others in turn.
 constexpr std::size_t kTouchedAtOnce = 256;
 constexpr std::size_t kOthersInTurn = 64;
 // Age comes by itself: all streams that hold something are looked at in rounds.
-constexpr int kLooks = 1000;  // 4 µs each
+constexpr int kLooks = 1000;  // 1 µs each
 constexpr std::int64_t kRoundMs = 500;
+constexpr std::int64_t kForgetEachMs = 60'000;
 constexpr auto kProducerMemory = std::chrono::hours(24);
 
 }  // namespace
@@ -52,61 +54,88 @@ void Ledger::apply(const driver::Tend& tend, Completion& out) {
         "UPDATE vtx_stream SET bytes = NULL, bytes_from = NULL WHERE queue = ?1 AND bytes IS NOT NULL AND NOT EXISTS "
         "(SELECT 1 FROM vtx_queue WHERE id = ?1 AND max_bytes IS NOT NULL)",
         queue);
-  if (retention.kind == Kind::forever) {
+  if (retention.kind == Kind::forever)
     touched_.erase(queue);
-    return;
+  else
+    retire_all(queue, retention, out);
+}
+
+/// Begins where the latest call came to its end, so that a stream which always has more holds up no other.
+void Ledger::retire_all(Id queue, const driver::Retention& retention, Completion& out) {
+  Turn& turn = turns_[queue];
+  if (turn.retain != out.declared.retain) {
+    turn = Turn();
+    turn.retain = out.declared.retain;
   }
-  for (const Id stream : streams_to_tend(queue, retention, out.more)) {
-    bool rest = out.count >= kRetireRows;
-    if (!rest) out.count += retire(stream, retention, rest);
-    if (rest) touched_[queue][stream] = true;
+  const std::set<Id> streams = streams_to_tend(queue, retention, turn, out.more);
+  u64 cost = 0;
+  auto next = streams.upper_bound(turn.tended);
+  for (std::size_t i = 0; i < streams.size(); ++i, ++next) {
+    if (next == streams.end()) next = streams.begin();
+    bool rest = cost >= kRetireRows;
+    if (!rest) {
+      const u64 gone = retire(*next, retention, rest);
+      out.count += gone;
+      cost += gone + kRowsAStream;
+      turn.tended = *next;
+    }
+    if (rest) touched_[queue][*next] = Touch::unfinished;
     out.more = out.more || rest;
   }
 }
 
 /// Mailboxes to which something was done by a process that ended before it tended them are left to the turns.
-std::set<Id> Ledger::streams_to_tend(Id queue, const driver::Retention& retention, bool& more) {
+std::set<Id> Ledger::streams_to_tend(Id queue, const driver::Retention& retention, Turn& turn, bool& more) {
   std::set<Id> streams;
   {
     auto rows = database_.query("SELECT id FROM vtx_stream WHERE queue = ? AND kind IN ('main', 'up', 'down')", queue);
     while (rows.next()) streams.insert(rows.number(0));
   }
+  Touch least = Touch::appended;
+  if (retention.kind == Kind::consumed) least = Touch::settled;
+  if (retention.kind == Kind::age) least = Touch::unfinished;
   auto& touched = touched_[queue];
-  for (const Id stream : streams) touched.erase(stream);
+  auto& taken = taken_[queue];
   for (std::size_t looks = 0; looks < kTouchedAtOnce && !touched.empty();) {
-    const auto [stream, settled] = *touched.begin();
-    touched.erase(touched.begin());
-    if (!settled && retention.kind == Kind::consumed) continue;
+    const auto entry = touched.extract(touched.begin());
+    if (entry.mapped() < least) continue;
+    const Id stream = entry.key();
+    taken.emplace(stream, entry.mapped());
     ++looks;
     const auto* info = stream_info(stream);
     if (info != nullptr && info->queue == queue) streams.insert(stream);
   }
   more = more || !touched.empty();
   if (retention.kind == Kind::age)
-    add_aged(queue, now_ - retention.age.count(), streams, more);
+    add_aged(queue, now_ - retention.age.count(), turn, streams, more);
   else
-    add_in_turn(queue, streams);
+    add_in_turn(queue, turn, streams, more);
   return streams;
 }
 
-void Ledger::add_in_turn(Id queue, std::set<Id>& streams) {
-  Turn& turn = turns_[queue];
+/// Once at a stretch, since nobody may have tended for long; then some with each call.
+void Ledger::add_in_turn(Id queue, Turn& turn, std::set<Id>& streams, bool& more) {
   auto rows = database_.query(
       "SELECT id, peer, priority FROM vtx_stream WHERE queue = ? AND kind = 'mailbox' AND (peer, priority) > (?, ?) "
       "ORDER BY peer, priority LIMIT ?",
       queue, turn.peer, turn.priority, kOthersInTurn);
   std::size_t others = 0;
-  Turn next = turn;
+  std::string peer;
+  std::int64_t priority = 0;
   for (; rows.next(); ++others) {
     streams.insert(rows.number(0));
-    next = {0, 0, std::string(rows.text(1)), rows.integer(2)};
+    peer = rows.text(1);
+    priority = rows.integer(2);
   }
-  turn = others < kOthersInTurn ? Turn() : next;
+  const bool last = others < kOthersInTurn;
+  turn.peer = last ? "" : std::move(peer);
+  turn.priority = last ? 0 : priority;
+  turn.all_seen = turn.all_seen || last;
+  more = more || !turn.all_seen;
 }
 
 /// Those whose oldest message is older than `oldest`. What is empty is skipped by the messages' own key.
-void Ledger::add_aged(Id queue, std::int64_t oldest, std::set<Id>& streams, bool& more) {
-  Turn& turn = turns_[queue];
+void Ledger::add_aged(Id queue, std::int64_t oldest, Turn& turn, std::set<Id>& streams, bool& more) {
   if (turn.stream == 0) {
     if (now_ - turn.began < kRoundMs && now_ >= turn.began) return;
     turn.began = now_;
@@ -115,7 +144,8 @@ void Ledger::add_aged(Id queue, std::int64_t oldest, std::set<Id>& streams, bool
       "SELECT s.id, s.queue, m.stored FROM vtx_message m JOIN vtx_stream s ON s.id = m.id >> 43 WHERE m.id >= ? "
       "ORDER BY m.id LIMIT 1",
       nullptr);
-  for (int i = 0; i < kLooks; ++i) {
+  std::size_t aged = 0;
+  for (int i = 0; i < kLooks && aged < kOthersInTurn; ++i) {
     row.reset();
     row.bind(row_of(turn.stream + 1, 0));
     if (!row.next()) {
@@ -123,7 +153,9 @@ void Ledger::add_aged(Id queue, std::int64_t oldest, std::set<Id>& streams, bool
       return;
     }
     turn.stream = row.number(0);
-    if (row.number(1) == queue && row.integer(2) < oldest) streams.insert(turn.stream);
+    if (row.number(1) != queue || row.integer(2) >= oldest) continue;
+    streams.insert(turn.stream);
+    ++aged;
   }
   more = true;
 }
@@ -161,6 +193,8 @@ void Ledger::trim(const driver::Steer& steer, Completion& out) {
 
 /// A link that commits again after so long merely gets a new row.
 void Ledger::forget_producers() {
+  if (now_ >= forgot_at_ && now_ < forgot_at_ + kForgetEachMs) return;
+  forgot_at_ = now_;
   const auto oldest = now_ - std::chrono::milliseconds(kProducerMemory).count();
   database_.run("DELETE FROM vtx_fenced WHERE producer IN (SELECT id FROM vtx_producer WHERE seen < ?)", oldest);
   database_.run("DELETE FROM vtx_producer WHERE seen < ?", oldest);

@@ -51,7 +51,7 @@ bool Ledger::settle(const driver::Settle& settle) {
     if (!rows.next()) return false;
     claim = read_claim(rows);
   }
-  touch(claim.stream, true);
+  touch(claim.stream, Touch::settled);
   if (act_on_new(claim, settle))
     database_.run("DELETE FROM vtx_claim WHERE id = ?", claim.id);
   else
