@@ -90,9 +90,11 @@ class Maker {
   const Pattern& pattern() const { return *request_.pattern; }
   const LinkOptions& options() const { return request_.endpoint.options; }
 
+  /// What is too large for a socket goes to the dead letters; from there it can go nowhere.
+  std::int64_t largest() const { return is_dead_letter_queue(options().queue) ? -1 : request_.largest; }
+
   std::shared_ptr<Consumer> consumer(Group group) const {
-    // What is too large for this socket goes to the dead letters; from there it can go nowhere.
-    if (!is_dead_letter_queue(options().queue)) group.largest = request_.largest;
+    group.largest = largest();
     return std::make_shared<Consumer>(context_.engine, options(), std::move(group), parts_.gate, context_.registry,
                                       context_.stats, context_.events);
   }
@@ -100,7 +102,7 @@ class Maker {
   std::shared_ptr<Receiver> receiver() {
     const auto& [engine, stats, events, registry] = context_;
     if (pattern().in == In::filter && options().subscription.empty())
-      return std::make_shared<Reader>(engine, options(), options().from.value_or("now"), request_.largest, parts_.gate,
+      return std::make_shared<Reader>(engine, options(), options().from.value_or("now"), largest(), parts_.gate,
                                       registry, stats, events);
     // A REQ hears answers only; who binds or connects besides has nothing to tell it.
     if (asker_) return consumer(mailbox_group(request_, asker_));

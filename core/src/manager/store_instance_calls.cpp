@@ -48,6 +48,11 @@ void process_commands(void* socket) {
   (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size);
 }
 
+void hand_over(void* socket, bool on) {
+  const int value = on ? 1 : 0;
+  (void)zmq_setsockopt(socket, ZMQ_ROUTER_HANDOVER, &value, sizeof value);
+}
+
 }  // namespace
 
 void StoreInstance::post(std::function<void()> action) {
@@ -96,8 +101,12 @@ Result<std::vector<std::string>> StoreInstance::open(LinkId id, LinkRequest requ
   });
   if (!joined.ok()) return tl::unexpected<Status>(joined);
   if (pattern.envelope == Envelope::identity) {
+    // A pipe with something unread keeps its identity until that is read, and libzmq would ignore the peer's new one.
+    const bool rejoins = take_rejoining(socket);
+    if (rejoins) hand_over(socket, true);
     if (status) (void)reachable->wait(kAnswerWithin);  // a store that did not answer will not tell who its peers are
     process_commands(socket);                          // or the first messages to them would be to nobody
+    if (rejoins) hand_over(socket, false);  // else a plain peer of the same name could take one of the store's away
   }
   return addresses;
 }
@@ -107,6 +116,7 @@ void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_st
     std::vector<std::string> addresses;
     bool consumes = false;
     bool outlives = false;  ///< the disconnecting
+    bool unread = false;    ///< or in hand
   };
   const auto state = std::make_shared<Call<State>>();
   post([this, id, linger_ms, socket_stays, state] {
@@ -117,9 +127,11 @@ void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_st
     target->begin_close(linger_ms);
     // Only by closing the socket is what is unread in pipes that we made told from what is in hand.
     if (outlives && !socket_stays) target->await_close();
-    state->answer({target->addresses(), pattern.in != In::none, outlives});
+    vtx_stats_t stats{};
+    target->add_stats(stats);
+    state->answer({target->addresses(), pattern.in != In::none, outlives, stats.in_hand > 0});
   });
-  const auto [addresses, consumes, outlives] = state->wait(kDriverWithin).value_or(State());
+  const auto [addresses, consumes, outlives, unread] = state->wait(kDriverWithin).value_or(State());
   if (addresses.empty() || (!socket_stays && (!consumes || outlives))) return;
   for (const std::string& address : addresses) (void)zmq_disconnect(socket, address.c_str());
   if (!consumes) {
@@ -141,20 +153,25 @@ void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_st
     leaving_.push_back({target, given_back, until_done});
   });
   (void)given_back->wait(kAnswerWithin);
-  if (outlives) end_pipes(socket);
+  if (!outlives) return;
+  end_pipes(socket);
+  const std::lock_guard lock(mutex_);
+  if (unread) rejoining_.insert(socket);
 }
 
 /// The pipes that we made have been closed. libzmq frees an identity only when both ends have acknowledged that: the first probe follows
-/// the closing, the second the answer of the application's socket to it. A pipe with something unread keeps its identity until that is
-/// read: whoever has it next must be able to take it over.
+/// the closing, the second the answer of the application's socket to it.
 void StoreInstance::end_pipes(void* socket) {
   for (int i = 0; i < 2; ++i) {
     const auto told = std::make_shared<Call<bool>>();
     if (probe_reaper(context_, [told] { told->answer(true); })) (void)told->wait(kAnswerWithin);
     process_commands(socket);
   }
-  const int one = 1;
-  (void)zmq_setsockopt(socket, ZMQ_ROUTER_HANDOVER, &one, sizeof one);
+}
+
+bool StoreInstance::take_rejoining(void* socket) {
+  const std::lock_guard lock(mutex_);
+  return rejoining_.erase(socket) > 0;
 }
 
 Status StoreInstance::flush(LinkId id, Ms timeout) {

@@ -131,7 +131,7 @@ void Consumer::put_off(Ms delay, const std::string& why) {
   --unsent_;
   const u32 at = offset(held, held.next++);
   if (is_done(held, at)) {  // ack=none: settled before hand-over
-    ++stats_.dropped;
+    refuse(held.batch->messages()[held.next - 1].seq, why);
     return;
   }
   ++stats_.returned;
