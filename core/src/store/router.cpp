@@ -50,7 +50,7 @@ bool Router::is_too_much(const std::string& peer, const Item& item) {
     events().on_link_event(VTX_EVENT_REFUSED,
                            fmt::format("the store takes nothing and {} wait for it: messages to '{}' and others are "
                                        "dropped until it does (full=block would hold up the sender)",
-                                       too_many ? "as many messages as ZMQ_SNDHWM allows a peer" : "64 MiB", peer));
+                                       too_large ? "64 MiB" : "as many messages as ZMQ_SNDHWM allows a peer", peer));
   }
   return true;
 }

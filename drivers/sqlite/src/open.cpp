@@ -99,6 +99,8 @@ Status SqliteStore::open(const driver::Endpoint& endpoint, bool create) {
     return {Code::invalid,
             "a SQLite database has no host '" + endpoint.authority + "'; write sqlite:///absolute/path or sqlite:path"};
   if (path_.empty()) return {Code::invalid, "no path; write sqlite:///absolute/path or sqlite:path"};
+  if (path_ == ":memory:")
+    return {Code::invalid, "a database in memory cannot be shared, nor be there tomorrow; name a file"};
   try {
     if (auto status = open_file(endpoint, create); !status.ok()) return status;
     if (auto status = check_schema(); !status.ok()) return status;
@@ -130,6 +132,10 @@ Status SqliteStore::open_file(const driver::Endpoint& endpoint, bool create) {
     if (auto status = create_file(path_); !status.ok()) return status;
   } else if (S_ISDIR(file.st_mode)) {
     return {Code::invalid, path_ + " is a directory; name a file in it"};
+  } else if (!S_ISREG(file.st_mode)) {
+    return {Code::invalid, path_ + " is no regular file; name another"};
+  } else if (access(path_.c_str(), R_OK) != 0) {
+    return {Code::denied, path_ + " is not readable for this user; make it so, and writable", EACCES};
   } else if (access(path_.c_str(), W_OK) != 0) {
     // Looked at before SQLite does: it would make -wal and -shm with the file's own mode, and they would outlast a chmod.
     return read_only(path_);
