@@ -6,9 +6,11 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <random>
+#include <thread>
 
 #include "cases.hpp"
 #include "node.hpp"
@@ -56,6 +58,33 @@ std::vector<std::int64_t> due_times(const std::string& path, std::uint64_t count
   return due;
 }
 
+class BareTimer {
+ public:
+  BareTimer() : thread_([this] { run(); }) {}
+  ~BareTimer() { stop(); }
+
+  /// How late it was each time, in microseconds.
+  std::vector<double> stop() {
+    stopping_ = true;
+    if (thread_.joinable()) thread_.join();
+    return late_;
+  }
+
+ private:
+  void run() {
+    for (auto due = std::chrono::steady_clock::now(); !stopping_;) {
+      due += std::chrono::milliseconds(1);
+      std::this_thread::sleep_until(due);
+      const std::chrono::duration<double, std::micro> late = std::chrono::steady_clock::now() - due;
+      late_.push_back(late.count());
+    }
+  }
+
+  std::atomic<bool> stopping_ = false;
+  std::vector<double> late_;
+  std::thread thread_;
+};
+
 }  // namespace
 
 Case delayed(const Options& options) {
@@ -71,6 +100,7 @@ Case delayed(const Options& options) {
   void* pull = other.open(ZMQ_PULL, endpoint);
   Series late{"after it was due", {}, {}};
   std::int64_t before = 0;
+  BareTimer timer;
   std::string body(options.size, 'x');
   for (std::uint64_t i = 0; i < options.delayed; ++i) {
     if (zmq_recv(pull, body.data(), body.size(), 0) < 0) throw Failure(zmq_strerror(zmq_errno()));
@@ -82,11 +112,13 @@ Case delayed(const Options& options) {
     late.values.push_back(static_cast<double>(now - before * 1000));
   }
   Series latest{"the latest one", {quantile(late.values, 1)}, {}};
+  Series bare{"a bare timer beside it", timer.stop(), {}};
+  Series barest{"its latest one", {quantile(bare.values, 1)}, {}};
   return {"delayed",
           fmt::format("{} messages due at random within {} s, in due order (asked: none later than 50,000 us)",
                       options.delayed, options.spread),
           "us",
-          {late, latest}};
+          {late, latest, bare, barest}};
 }
 
 }  // namespace vtx::bench
