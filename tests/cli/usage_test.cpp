@@ -54,6 +54,9 @@ TEST_F(CliTest, WrongEndpointsAreWrongUsage) {
 
 TEST_F(CliTest, FilesThatAreNoStoreAreRefused) {
   expect_refusal(run({"send", "sqlite:" + scratch_.string()}), 2, {scratch_.string(), "director"});
+  expect_refusal(run({"send", "sqlite::memory:"}), 2, {"sqlite::memory:: a database in memory", "name a file"});
+  expect_refusal(run({"send", "sqlite://:memory:"}), 2, {"sqlite://:memory:: a database in memory", "name a file"});
+  expect_refusal(run({"send", "sqlite:/dev/null"}), 2, {"/dev/null is no regular file", "name another"});
   const auto text =
       file("This is a text file, and long enough to be taken for a database by its size alone.\n", "text");
   expect_refusal(run({"send", "sqlite:" + text.string()}), 1, {text.string(), "database"});

@@ -45,6 +45,9 @@ Status check_directory(const std::string& directory) {
   return {};
 }
 
+/// To whom this process acts as, which is the one that opens; not to whom it was started by.
+bool allows(const std::string& path, int mode) { return faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0; }
+
 // SQLite would give 0644; -wal, -shm and -vtx take their permissions from this file.
 Status create_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -95,12 +98,12 @@ Status read_only(const std::string& path) {
 
 Status SqliteStore::open(const driver::Endpoint& endpoint, bool create) {
   path_ = endpoint.path;
+  if (path_ == ":memory:" || endpoint.authority == ":memory:")
+    return {Code::invalid, "a database in memory cannot be shared, nor be there tomorrow; name a file"};
   if (endpoint.has_authority && !endpoint.authority.empty())
     return {Code::invalid,
             "a SQLite database has no host '" + endpoint.authority + "'; write sqlite:///absolute/path or sqlite:path"};
   if (path_.empty()) return {Code::invalid, "no path; write sqlite:///absolute/path or sqlite:path"};
-  if (path_ == ":memory:")
-    return {Code::invalid, "a database in memory cannot be shared, nor be there tomorrow; name a file"};
   try {
     if (auto status = open_file(endpoint, create); !status.ok()) return status;
     if (auto status = check_schema(); !status.ok()) return status;
@@ -133,10 +136,10 @@ Status SqliteStore::open_file(const driver::Endpoint& endpoint, bool create) {
   } else if (S_ISDIR(file.st_mode)) {
     return {Code::invalid, path_ + " is a directory; name a file in it"};
   } else if (!S_ISREG(file.st_mode)) {
-    return {Code::invalid, path_ + " is no regular file; name another"};
-  } else if (access(path_.c_str(), R_OK) != 0) {
+    return {Code::invalid, path_ + " is no regular file, as a database must be; name another"};
+  } else if (!allows(path_, R_OK)) {
     return {Code::denied, path_ + " is not readable for this user; make it so, and writable", EACCES};
-  } else if (access(path_.c_str(), W_OK) != 0) {
+  } else if (!allows(path_, W_OK)) {
     // Looked at before SQLite does: it would make -wal and -shm with the file's own mode, and they would outlast a chmod.
     return read_only(path_);
   }

@@ -24,6 +24,22 @@ class Opening : public SqliteTest {
     EXPECT_EQ(status.code(), code) << status.text();
     EXPECT_NE(status.text().find(words), std::string::npos) << status.text();
   }
+  /// What a user other than root, who may do everything, is told of path_.
+  void expect_denied(const std::string& words) {
+    ASSERT_EQ(chmod(directory_.c_str(), 0755), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+      if (geteuid() == 0 && seteuid(65534) != 0) _exit(100);
+      SqliteStore store;
+      Endpoint endpoint;
+      endpoint.path = path_;
+      const Status status = store.start(endpoint, true);
+      _exit(status.text() == path_ + words ? static_cast<int>(status.code()) : 101);
+    }
+    int result = 0;
+    waitpid(child, &result, 0);
+    EXPECT_EQ(WEXITSTATUS(result), static_cast<int>(Code::denied));
+  }
   mode_t mode_of(const std::string& path) {
     struct stat file {};
     EXPECT_EQ(stat(path.c_str(), &file), 0) << path;
@@ -35,7 +51,26 @@ TEST_F(Opening, NamesTheMissingDirectory) {
   expect(start(directory_ + "/none/q.db"), Code::not_found, "no such directory: " + directory_ + "/none");
 }
 
-TEST_F(Opening, RefusesADirectoryAsFile) { expect(start(directory_), Code::invalid, "is a directory"); }
+TEST_F(Opening, RefusesADirectoryAsFile) {
+  expect(start(directory_), Code::invalid, directory_ + " is a directory; name a file in it");
+}
+
+TEST_F(Opening, RefusesWhatIsNoRegularFile) {
+  expect(start("/dev/null"), Code::invalid, "/dev/null is no regular file, as a database must be; name another");
+  // Opening a pipe that nobody writes to would wait for ever.
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  expect(start(path_), Code::invalid, path_ + " is no regular file");
+}
+
+TEST_F(Opening, RefusesADatabaseInMemory) {
+  const std::string words = "a database in memory cannot be shared, nor be there tomorrow; name a file";
+  expect(start(":memory:"), Code::invalid, words);
+  EXPECT_FALSE(std::filesystem::exists(":memory:"));
+  Endpoint endpoint;  // sqlite://:memory:
+  endpoint.has_authority = true;
+  endpoint.authority = ":memory:";
+  expect(SqliteStore().start(endpoint, true), Code::invalid, words);
+}
 
 TEST_F(Opening, RefusesATextFileAndLeavesItAlone) {
   const std::string text(5000, 'x');
@@ -76,18 +111,13 @@ TEST_F(Opening, ForEveryFileOnlyTheOwner) {
 TEST_F(Opening, IsDeniedAReadOnlyFile) {
   { Driven(path_).open(); }
   ASSERT_EQ(chmod(path_.c_str(), 0444), 0);
-  ASSERT_EQ(chmod(directory_.c_str(), 0755), 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    if (geteuid() == 0 && seteuid(65534) != 0) _exit(100);
-    SqliteStore store;
-    Endpoint endpoint;
-    endpoint.path = path_;
-    _exit(static_cast<int>(store.start(endpoint, true).code()));
-  }
-  int result = 0;
-  waitpid(child, &result, 0);
-  EXPECT_EQ(WEXITSTATUS(result), static_cast<int>(Code::denied));
+  expect_denied(" is read-only; make the file and its directory writable for this user");
+}
+
+TEST_F(Opening, IsDeniedAnUnreadableFile) {
+  { Driven(path_).open(); }
+  ASSERT_EQ(chmod(path_.c_str(), 0222), 0);
+  expect_denied(" is not readable for this user; make it so, and writable");
 }
 
 TEST_F(Opening, LivesInAnApplicationsDatabase) {
