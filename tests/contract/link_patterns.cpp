@@ -67,18 +67,16 @@ TEST_P(LinkContract, APatternOutlivesALinkThatIsRefused) {
 }
 
 TEST_P(LinkContract, TheProbeOfADealerIsNoMessageWhateverItsPattern) {
-  Socket push(world(), "socket=dealer&streams=main&in=none");
-  push.set(ZMQ_PROBE_ROUTER, 1).connect(at());
-  push.send("first");
-  Socket pull(world(), ZMQ_PULL);
-  pull.connect(at());
-  EXPECT_EQ(pull.receive(), "first");
-  Socket one(world(), "socket=dealer&max_peers=1");
-  one.set(ZMQ_PROBE_ROUTER, 1).bind(at());
-  one.send("first");
-  Socket other(world(), ZMQ_PAIR);
-  other.connect(at());
-  EXPECT_EQ(other.receive(), "first");
+  const std::pair<const char*, int> kinds[] = {{"socket=dealer&streams=main&in=none", ZMQ_PULL},
+                                               {"socket=dealer&max_peers=1", ZMQ_PAIR}};
+  for (const auto& [pattern, receiver] : kinds) {
+    Socket dealer(world(), pattern);
+    dealer.set(ZMQ_PROBE_ROUTER, 1).bind(at());
+    dealer.send("first");
+    Socket other(world(), receiver);
+    other.connect(at());
+    EXPECT_EQ(other.receive(), "first") << pattern;
+  }
 }
 
 TEST_P(LinkContract, APushCanWriteALog) {

@@ -2,11 +2,10 @@
 //
 // Contract: a long random life of a queue. Several stores append, claim, settle in pieces, nack, give back, die and
 // settle late, are stopped and come back, while retention runs; a simple model says what must hold at each step.
-#include <cstdlib>
-#include <random>
 
 #include "contract/random_model.hpp"
 #include "contract/store_contract.hpp"
+#include "support/random.hpp"
 
 namespace vtx::test {
 namespace {
@@ -14,11 +13,6 @@ namespace {
 constexpr int kStores = 3;
 constexpr int kGroups = 2;
 constexpr int kSteps = 2000;
-
-u64 seed_of_run() {
-  const char* given = std::getenv("VTX_TEST_SEED");
-  return given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
 
 /// A claim as its holder remembers it; the store may think otherwise.
 struct Hand {
@@ -31,7 +25,7 @@ struct Hand {
 
 class RandomLife {
  public:
-  RandomLife(const std::function<std::unique_ptr<StoreSession>()>& open, u64 seed) : random_(seed) {
+  explicit RandomLife(const std::function<std::unique_ptr<StoreSession>()>& open) {
     for (int i = 0; i < kStores; ++i) {
       stores_.push_back(open());
       holders_.push_back(stores_.back()->holder());
@@ -72,8 +66,8 @@ class RandomLife {
   }
 
  private:
-  u64 below(u64 n) { return random_() % n; }
-  bool chance(double p) { return std::bernoulli_distribution(p)(random_); }
+  u64 below(u64 n) { return chance_.below(n); }
+  bool chance(double p) { return chance_.happens(p); }
   StoreSession& any_store() { return *stores_[below(kStores)]; }
 
   void append(u64 count) {
@@ -210,7 +204,7 @@ class RandomLife {
     for (const auto& group : stats.groups) EXPECT_EQ(group.depth, models_[group.name == "g0" ? 0 : 1].depth());
   }
 
-  std::mt19937_64 random_;
+  Chance chance_;
   std::vector<std::unique_ptr<StoreSession>> stores_;
   std::vector<Id> holders_;
   std::vector<Id> groups_;
@@ -221,9 +215,7 @@ class RandomLife {
 };
 
 TEST_P(StoreContract, RandomLifeKeepsThePromises) {
-  const u64 seed = seed_of_run();
-  SCOPED_TRACE("VTX_TEST_SEED=" + std::to_string(seed));
-  RandomLife life([this] { return open(); }, seed);
+  RandomLife life([this] { return open(); });
   for (int step = 0; step < kSteps && !HasFailure(); ++step) {
     SCOPED_TRACE("step " + std::to_string(step));
     life.step();

@@ -2,12 +2,11 @@
 //
 // Contract: a random life with delays, times to live, priorities and a limit, while time passes, messages fail, holders die and stores
 // begin again. Nothing comes early, late, below something more urgent, or twice at once; nothing is lost uncounted.
-#include <cstdlib>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "contract/store_contract.hpp"
+#include "support/random.hpp"
 
 namespace vtx::test {
 namespace {
@@ -17,11 +16,6 @@ using std::chrono::steady_clock;
 constexpr int kStores = 2;
 constexpr int kSteps = 600;
 constexpr u64 kLimit = 150;
-
-u64 seed_of_run() {
-  const char* given = std::getenv("VTX_TEST_SEED");
-  return given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
 
 /// A message as its sender knows it; its body is its index.
 struct Sent {
@@ -42,8 +36,7 @@ struct Held {
 
 class RandomTimers {
  public:
-  RandomTimers(StorePlace& place, const std::function<std::unique_ptr<StoreSession>()>& open, u64 seed)
-      : place_(place), random_(seed) {
+  RandomTimers(StorePlace& place, const std::function<std::unique_ptr<StoreSession>()>& open) : place_(place) {
     for (int i = 0; i < kStores; ++i) {
       stores_.push_back(open());
       holders_.push_back(stores_.back()->holder());
@@ -90,8 +83,8 @@ class RandomTimers {
   }
 
  private:
-  u64 below(u64 n) { return random_() % n; }
-  bool chance(double p) { return std::bernoulli_distribution(p)(random_); }
+  u64 below(u64 n) { return chance_.below(n); }
+  bool chance(double p) { return chance_.happens(p); }
 
   void append(u64 count) {
     std::vector<Sent> sent(count);
@@ -213,7 +206,7 @@ class RandomTimers {
   }
 
   StorePlace& place_;
-  std::mt19937_64 random_;
+  Chance chance_;
   std::vector<std::unique_ptr<StoreSession>> stores_;
   std::vector<Id> holders_;
   Id stream_ = 0, group_ = 0;
@@ -225,10 +218,7 @@ class RandomTimers {
 };
 
 TEST_P(StoreContract, RandomTimersKeepThePromises) {
-  const u64 seed = seed_of_run();
-  SCOPED_TRACE("VTX_TEST_SEED=" + std::to_string(seed));
-  RandomTimers life(
-      place(), [this] { return open(); }, seed);
+  RandomTimers life(place(), [this] { return open(); });
   for (int step = 0; step < kSteps && !HasFailure(); ++step) {
     SCOPED_TRACE("step " + std::to_string(step));
     life.step();

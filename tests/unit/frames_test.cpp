@@ -3,12 +3,12 @@
 
 #include <gtest/gtest.h>
 #include <algorithm>
-#include <cstdlib>
-#include <random>
 #include <string>
 #include <string_view>
 
-namespace vtx {
+#include "support/random.hpp"
+
+namespace vtx::test {
 namespace {
 
 using Bytes = std::vector<std::byte>;
@@ -83,19 +83,17 @@ TEST(Frames, RefuseDamage) {
 
 /// Whatever the damage: refused, or slices that lie inside and account for every byte. The sanitizers watch the reads.
 TEST(Frames, StayInsideWhateverTheDamage) {
-  const char* given = std::getenv("VTX_TEST_SEED");
-  const unsigned long long seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "VTX_TEST_SEED=" << seed);
-  std::mt19937_64 random(seed);
+  Chance chance;
   int refused = 0;
   for (int round = 0; round < 20'000; ++round) {
-    std::vector<Bytes> parts(2 + random() % 4);
-    for (Bytes& part : parts) part.assign(random() % 9, static_cast<std::byte>(random()));
+    std::vector<Bytes> parts(2 + chance.below(4));
+    for (Bytes& part : parts) part.assign(chance.below(9), static_cast<std::byte>(chance.below(256)));
     Bytes body = encoded(parts);
-    for (auto hits = random() % 3; hits > 0; --hits) body[random() % body.size()] = static_cast<std::byte>(random());
-    body.resize(body.size() - random() % 3 * (random() % 2));
+    for (auto hits = chance.below(3); hits > 0; --hits)
+      body[chance.below(body.size())] = static_cast<std::byte>(chance.below(256));
+    body.resize(body.size() - chance.below(3) * (chance.below(2)));
     body.shrink_to_fit();  // so that a read beyond the end is seen
-    const auto count = static_cast<driver::u32>(parts.size() + (random() % 8 == 0 ? random() % 3 : 0));
+    const auto count = static_cast<driver::u32>(parts.size() + (chance.below(8) == 0 ? chance.below(3) : 0));
     std::vector<Frame> out;
     if (!decode_frames(body, count, out)) {
       ++refused;
@@ -115,4 +113,4 @@ TEST(Frames, StayInsideWhateverTheDamage) {
 }
 
 }  // namespace
-}  // namespace vtx
+}  // namespace vtx::test
