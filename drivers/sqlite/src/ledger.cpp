@@ -10,14 +10,19 @@ namespace vtx::sqlite {
 void Ledger::reset() {
   touched_.clear();
   turns_.clear();
+  taken_.clear();
   roll_back();
 }
 
 void Ledger::roll_back() {
   streams_.clear();
-  for (const auto& [queue, streams] : taken_) {
-    touched_[queue].insert(streams.begin(), streams.end());
-    turns_.erase(queue);  // begins anew
+  for (auto& [queue, taken] : taken_) {
+    turns_[queue] = std::move(taken.turn);
+    auto& touched = touched_[queue];
+    for (const auto& [stream, why] : taken.streams) {
+      auto& known = touched.try_emplace(stream, why).first->second;  // what came after the tend was rolled back, too
+      known = std::max(known, why);
+    }
   }
   begin({});
 }
@@ -44,6 +49,11 @@ void Ledger::touch(Id stream, Touch why) {
     known->second = std::max(known->second, why);
   else if (streams.size() < kMost)
     streams.emplace(stream, why);
+}
+
+/// Where to put what is taken of touched_, before anything is.
+std::map<Id, Ledger::Touch>& Ledger::taken_of(Id queue) {
+  return taken_.try_emplace(queue, Taken{turns_[queue], {}}).first->second.streams;
 }
 
 std::vector<Id> Ledger::hastened() {

@@ -143,6 +143,11 @@ class Ledger {
     std::int64_t priority = 0;
     Id tended = 0;  ///< the stream at which the latest call came to its end
   };
+  /// What a transaction took of a queue's streams that are to be tended, and where the turns stood before it.
+  struct Taken {
+    Turn turn;
+    std::map<Id, Touch> streams;
+  };
 
   /// A stream that a group reads.
   struct Source {
@@ -154,6 +159,7 @@ class Ledger {
 
   // ledger.cpp
   void touch(Id stream, Touch why);
+  std::map<Id, Touch>& taken_of(Id queue);
   void add_groups_of(Id stream, std::set<Id>& groups);
   // append.cpp
   const StreamInfo* stream_info(Id stream);
@@ -233,7 +239,8 @@ class Ledger {
   u64 retire(Id stream, const driver::Retention& retention, bool& more);
   Range step_of(Id stream);
   void retire_all(Id queue, const driver::Retention& retention, Completion& out);
-  std::set<Id> streams_to_tend(Id queue, const driver::Retention& retention, Turn& turn, bool& more);
+  std::set<Id> streams_to_tend(Id queue, const driver::Retention& retention, Turn& turn, std::map<Id, Touch>& taken,
+                               bool& more);
   void add_in_turn(Id queue, Turn& turn, std::set<Id>& streams, bool& more);
   void add_aged(Id queue, std::int64_t oldest, Turn& turn, std::set<Id>& streams, bool& more);
   Seq consumed_floor(Id stream);
@@ -262,10 +269,10 @@ class Ledger {
   std::set<Id> retried_;                          // groups
   std::set<Id> joined_;                           // queues
   std::set<Id> freed_;                            // streams that lost messages
-  // By queue, of this session: streams that are to be tended.
+  // By queue, of this session: streams that are to be tended, and whose turn it is besides.
   std::map<Id, std::map<Id, Touch>> touched_;
-  std::map<Id, std::map<Id, Touch>> taken_;  // of these, by this transaction
-  std::map<Id, Turn> turns_;                 // by queue
+  std::map<Id, Turn> turns_;
+  std::map<Id, Taken> taken_;  // of both, by this transaction
   std::int64_t forgot_at_ = 0;
   Id full_ = 0;
   std::vector<std::byte> scratch_;

@@ -55,19 +55,20 @@ void Ledger::apply(const driver::Tend& tend, Completion& out) {
         "(SELECT 1 FROM vtx_queue WHERE id = ?1 AND max_bytes IS NOT NULL)",
         queue);
   if (retention.kind == Kind::forever)
-    touched_.erase(queue);
+    taken_of(queue).merge(touched_[queue]);
   else
     retire_all(queue, retention, out);
 }
 
 /// Begins where the latest call came to its end, so that a stream which always has more holds up no other.
 void Ledger::retire_all(Id queue, const driver::Retention& retention, Completion& out) {
+  auto& taken = taken_of(queue);
   Turn& turn = turns_[queue];
   if (turn.retain != out.declared.retain) {
     turn = Turn();
     turn.retain = out.declared.retain;
   }
-  const std::set<Id> streams = streams_to_tend(queue, retention, turn, out.more);
+  const std::set<Id> streams = streams_to_tend(queue, retention, turn, taken, out.more);
   u64 cost = 0;
   auto next = streams.upper_bound(turn.tended);
   for (std::size_t i = 0; i < streams.size(); ++i, ++next) {
@@ -85,7 +86,8 @@ void Ledger::retire_all(Id queue, const driver::Retention& retention, Completion
 }
 
 /// Mailboxes to which something was done by a process that ended before it tended them are left to the turns.
-std::set<Id> Ledger::streams_to_tend(Id queue, const driver::Retention& retention, Turn& turn, bool& more) {
+std::set<Id> Ledger::streams_to_tend(Id queue, const driver::Retention& retention, Turn& turn,
+                                     std::map<Id, Touch>& taken, bool& more) {
   std::set<Id> streams;
   {
     auto rows = database_.query("SELECT id FROM vtx_stream WHERE queue = ? AND kind IN ('main', 'up', 'down')", queue);
@@ -95,12 +97,11 @@ std::set<Id> Ledger::streams_to_tend(Id queue, const driver::Retention& retentio
   if (retention.kind == Kind::consumed) least = Touch::settled;
   if (retention.kind == Kind::age) least = Touch::unfinished;
   auto& touched = touched_[queue];
-  auto& taken = taken_[queue];
   for (std::size_t looks = 0; looks < kTouchedAtOnce && !touched.empty();) {
     const auto entry = touched.extract(touched.begin());
-    if (entry.mapped() < least) continue;
     const Id stream = entry.key();
     taken.emplace(stream, entry.mapped());
+    if (entry.mapped() < least) continue;
     ++looks;
     const auto* info = stream_info(stream);
     if (info != nullptr && info->queue == queue) streams.insert(stream);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // Retention with what only SQLite has: the count of bytes that senders by SQL keep too, and a clock in the test's hands.
+#include "faulty_vfs.hpp"
 #include "harness.hpp"
 #include "support/manual_clock.hpp"
 
@@ -11,12 +12,15 @@ class SqliteRetention : public SqliteTest {
  protected:
   void SetUp() override {
     SqliteTest::SetUp();
-    store_ = std::make_unique<Driven>(path_, std::map<std::string, std::string>{}, clock_);
+    faults() = {};
+    register_faulty_vfs();
+    store_ = std::make_unique<Driven>(path_, std::map<std::string, std::string>{{"vfs", "faulty"}}, clock_);
     store_->open();
     store_->declare();
     foreign_ = std::make_unique<Foreign>(path_);
   }
   void TearDown() override {
+    faults() = {};
     foreign_.reset();
     store_.reset();
     SqliteTest::TearDown();
@@ -34,6 +38,9 @@ class SqliteRetention : public SqliteTest {
   }
   void send_by_sql(const std::string& body) {
     foreign_->run("INSERT INTO vtx_send (queue, body) VALUES ('jobs', " + body + ")");
+  }
+  std::string rows_of(Id stream) {
+    return foreign_->value("SELECT count(*) FROM vtx_message WHERE id >> 43 = " + std::to_string(stream));
   }
   std::string counted() { return foreign_->value("SELECT ifnull(bytes, 'none') FROM vtx_stream"); }
   std::string there() { return foreign_->value("SELECT group_concat(seq, ' ') FROM vtx_message"); }
@@ -153,6 +160,46 @@ TEST_F(SqliteRetention, ASlowGroupOfSqlSendersLosesWhatIsCounted) {
   const auto stats = store_->run(Inspect{"jobs"}).queues.at(0);
   EXPECT_EQ(stats.groups.at(0).trimmed, 3U);
   EXPECT_EQ(store_->claim().claim->first, 4U);
+}
+
+TEST_F(SqliteRetention, ATendThatIsRolledBackKeepsWhoseTurnItWas) {
+  declare("1");
+  const Id first = store_->stream;
+  const Id second = store_->run(OpenStream{store_->queue, "main", "", 3}).id;
+  for (const Id stream : {first, second}) {
+    store_->stream = stream;
+    ASSERT_TRUE(store_->send(std::vector<std::string>(9000, "x"), false).ok());
+  }
+  EXPECT_EQ(store_->run(Tend{"jobs"}).count, 4000U);
+  EXPECT_EQ(rows_of(first), "5000");
+  faults().write_result = SQLITE_FULL;
+  EXPECT_EQ(store_->run(Tend{"jobs"}).status.code(), Code::no_space);
+  faults() = {};
+  EXPECT_EQ(rows_of(second), "9000");
+  EXPECT_EQ(store_->run(Tend{"jobs"}).count, 4000U);
+  EXPECT_EQ(rows_of(second), "5000") << "the first stream had its turn, and has it again";
+}
+
+TEST_F(SqliteRetention, ATendThatIsRolledBackKeepsWhatWasSettled) {
+  std::vector<Id> mailboxes;  // more than have their turn in one call
+  for (int i = 0; i < 150; ++i)
+    mailboxes.push_back(store_->run(OpenStream{store_->queue, "mailbox", std::to_string(1000 + i), 0}).id);
+  store_->stream = mailboxes.at(100);
+  store_->group = store_->run(OpenGroup{store_->queue, "mailbox", "1100", "", "oldest", {}, {}}).id;
+  EXPECT_EQ(tend(), 0U);  // each has had its turn
+  ASSERT_TRUE(store_->send({"x"}).ok());
+  store_->ack(*store_->claim().claim);
+  EXPECT_EQ(rows_of(store_->stream), "1");
+  const auto tending = store_->submit(Tend{"jobs"});
+  Commit append;  // in the same transaction, behind it
+  append.appends.push_back({store_->stream, {Message{}}, "", -1});
+  const auto appending = store_->submit(std::move(append));
+  faults().write_result = SQLITE_FULL;
+  EXPECT_EQ(store_->wait(tending).status.code(), Code::no_space);
+  EXPECT_EQ(store_->wait(appending).status.code(), Code::no_space);
+  faults() = {};
+  EXPECT_EQ(store_->run(Tend{"jobs"}).count, 1U);
+  EXPECT_EQ(rows_of(store_->stream), "0");
 }
 
 }  // namespace
