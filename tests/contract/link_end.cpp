@@ -88,6 +88,34 @@ TEST_P(LinkContract, AdminCreatesNothing) {
   vtx_free(json);
 }
 
+TEST_P(LinkContract, AdminTakesNoWordThatItDoesNotKnow) {
+  put({"x"});
+  const auto refused = [&](const std::string& endpoint, const char* command) {
+    char* json = nullptr;
+    errno = 0;
+    EXPECT_EQ(vtx_admin(world().vtx(), endpoint.c_str(), command, 5000, &json), -1) << command;
+    return std::string(vtx_last_error());
+  };
+  const std::pair<const char*, const char*> cases[] = {
+      {"dead list -1", "'-1' is not a count"},
+      {"dead list 0", "'0' is too small"},
+      {"dead list 5 please", "'please' is one word too many: dead list takes a count at most"},
+      {"show q", "'q' is one word too many: show takes none"},
+      {"queues --all", "'--all' is one word too many"},
+      {"check now", "'now' is one word too many"}};
+  for (const auto& [command, words] : cases) {
+    EXPECT_NE(refused(at(), command).find(words), std::string::npos) << command << ": " << vtx_last_error();
+    EXPECT_EQ(errno, EINVAL) << command;
+  }
+  EXPECT_NE(refused("tcp://127.0.0.1:5555", "queues").find("stores nothing: name the endpoint of a store"),
+            std::string::npos)
+      << vtx_last_error();
+  EXPECT_EQ(errno, ENOTSUP);
+  EXPECT_NE(refused(at("log=peer:van-9"), "extent").find("'van-9' has ever attached to queue 'q'"), std::string::npos)
+      << vtx_last_error();
+  EXPECT_EQ(errno, ENOENT);
+}
+
 // --- what a close leaves behind --------------------------------------------------------------------------------------
 
 TEST_P(LinkContract, CloseMakesDurableWhatWasSent) {

@@ -34,6 +34,29 @@ TEST_P(LinkContract, SendersAndReceiversGoOnInARestoredStore) {
   EXPECT_EQ(show(world(), at()).messages, 10U);
 }
 
+TEST_P(LinkContract, EachLinkToldOfAnEpochIsNamedAndNoOther) {
+  std::vector<std::unique_ptr<Socket>> sockets;
+  std::vector<std::unique_ptr<EventLog>> logs;
+  const Frames endpoints{at_queue("one"), at_queue("two")};
+  for (const std::string& endpoint : endpoints) {
+    Socket& socket = *sockets.emplace_back(std::make_unique<Socket>(world(), ZMQ_PUSH));
+    logs.push_back(std::make_unique<EventLog>(world(), socket));
+    socket.connect(endpoint);
+    socket.send("x");
+    socket.flush();
+  }
+  const auto restore = place_->back_up();
+  put({"more"});
+  restore();
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    const auto told = logs[i]->wait(VTX_EVENT, VTX_EVENT_EPOCH);
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->endpoint, endpoints[i]);
+    EXPECT_TRUE(told->sentence.starts_with("the store went back in time")) << told->sentence;
+    EXPECT_EQ(told->sentence.find("queue="), std::string::npos) << told->sentence;
+  }
+}
+
 TEST_P(LinkContract, WhatAReceiverHoldsOfAnEarlierEpochSettlesNothing) {
   put(count_up(1, 3));
   const auto restore = place_->back_up();

@@ -54,6 +54,8 @@ TEST_P(LinkContract, APairHasOneLink) {
   pair.connect(at());
   EXPECT_EQ(vtx_connect(world().vtx(), pair.get(), at_queue("other").c_str()), -1);
   EXPECT_EQ(errno, ENOTSUP);
+  EXPECT_NE(std::string(vtx_last_error()).find("linked to '" + at() + "': disconnect it"), std::string::npos)
+      << vtx_last_error();
   pair.disconnect(at());
   pair.connect(at_queue("other"));
 }

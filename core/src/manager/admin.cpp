@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -25,6 +26,8 @@ namespace {
 constexpr u64 kListAtMost = 1000;
 constexpr std::size_t kPreviewBytes = 120;
 constexpr auto kTrimFor = std::chrono::seconds(1);  // then the caller has something to show, and may stop
+
+constexpr std::array<std::string_view, 5> kBare{"queues", "show", "extent", "check", "migrate"};
 
 using Request = AdminRequest;
 
@@ -103,7 +106,12 @@ Status check_alive(const Request& request) {
 }
 
 Result<json> list_dead(const Request& request) {
-  const u64 wanted = request.words.size() > 2 ? number(request.words[2]) : kListAtMost;
+  u64 wanted = kListAtMost;
+  if (request.words.size() > 2) {
+    const auto count = parse_count(request.words[2], {1, std::numeric_limits<u64>::max()});
+    if (!count) return tl::unexpected<Status>(count.error());
+    wanted = *count;
+  }
   json out{{"queue", request.queue()}, {"messages", json::array()}};
   auto known = request.ask(Inspect{request.queue() + ".dead"});
   if (!known && known.error().code() != Code::not_found) return tl::unexpected<Status>(known.error());
@@ -185,8 +193,21 @@ Result<json> trim(const Request& request) {
   return json{{"count", count}, {"more", more}};
 }
 
+/// The commands that nothing, or a count, may follow. The others look at all of their words themselves.
+Status check_end(const Request& request) {
+  const auto& words = request.words;
+  const bool bare = std::ranges::find(kBare, request.word(0)) != kBare.end();
+  const bool list = request.word(0) == "dead" && request.word(1) == "list";
+  if (bare && words.size() > 1)
+    return {Code::invalid, fmt::format("'{}' is one word too many: {} takes none", words[1], words[0])};
+  if (list && words.size() > 3)
+    return {Code::invalid, fmt::format("'{}' is one word too many: dead list takes a count at most", words[3])};
+  return {};
+}
+
 Result<json> run(const Request& request) {
   const auto& words = request.words;
+  if (Status status = check_end(request); !status.ok()) return tl::unexpected<Status>(status);
   const auto is = [&](std::size_t index, const char* word) { return words.size() > index && words[index] == word; };
   if (is(0, "queues")) return show_queues(request);
   if (is(0, "show")) return show_queue(request);

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <string_view>
 
+#include "endpoint/uri.hpp"
 #include "manager/admin.hpp"
 #include "manager/raw_instance.hpp"
 #include "pattern/peer.hpp"
@@ -211,9 +212,12 @@ Status Manager::link(void* socket, const char* endpoint, bool bind) {
       return Status(Code::unsupported, fmt::format("a {} socket cannot be linked to a store ('{}')", pattern->name,
                                                    request->endpoint.address.text));
     }
-    if (pattern->max_links > 0 && records_of(socket, nullptr).size() >= static_cast<std::size_t>(pattern->max_links)) {
-      return Status(Code::unsupported, fmt::format("a {} socket has one peer, and this one has a link already ('{}')",
-                                                   pattern->name, request->endpoint.address.text));
+    const auto linked = records_of(socket, nullptr);
+    if (pattern->max_links > 0 && linked.size() >= static_cast<std::size_t>(pattern->max_links)) {
+      return Status(
+          Code::unsupported,
+          fmt::format("'{}': a {} socket has one peer, and this one is linked to '{}': disconnect it first",
+                      request->endpoint.address.text, pattern->name, displayable_uri(linked.front().second.endpoint)));
     }
     if (Status status = check_socket(socket, *pattern); !status.ok()) return status;
   }
@@ -373,6 +377,10 @@ Status Manager::stats(void* socket, const char* endpoint, vtx_stats_t& stats) {
 }
 
 Result<std::string> Manager::admin(const char* endpoint, const char* command, Ms timeout) {
+  if (const std::string scheme = scheme_of(endpoint); std::ranges::find(kZmqSchemes, scheme) != kZmqSchemes.end())
+    return fail(Code::unsupported, fmt::format("'{}': {} is a transport of ZeroMQ itself, which stores nothing: name "
+                                               "the endpoint of a store",
+                                               displayable_uri(endpoint), scheme));
   auto parsed = parse_endpoint(endpoint, schemes(), nullptr);
   if (!parsed) return tl::unexpected<Status>(parsed.error());
   auto scheme = scheme_for(parsed->address.scheme);

@@ -27,6 +27,13 @@ std::string routing_id_of(std::string_view peer) {
 
 std::string anonymous_peer() { return "~" + random_hex(); }
 
+Status unknown_peer(std::string_view routing_id, std::string_view queue) {
+  return {Code::not_found,
+          fmt::format("no peer with the routing id '{}' has ever attached to queue '{}': 'groups list all' names those "
+                      "that have",
+                      routing_id, queue)};
+}
+
 std::string random_hex() {
   std::string text;
   for (const std::byte byte : random_bytes<16>()) text += fmt::format("{:02x}", std::to_integer<unsigned>(byte));

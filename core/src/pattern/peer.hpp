@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "vtx/driver/status.hpp"
+
 namespace vtx {
 
 /// Letters, digits, '.', '_' and '-' as they are, every other byte as %XX.
@@ -15,6 +17,8 @@ std::string peer_name(std::string_view routing_id);
 std::string routing_id_of(std::string_view peer);
 /// "~" and 32 random hexadecimal digits; see driver::is_anonymous().
 std::string anonymous_peer();
+/// What is said of a peer whose mailbox is looked for, and that has none.
+Status unknown_peer(std::string_view routing_id, std::string_view queue);
 /// 128 random bits, in hexadecimal.
 std::string random_hex();
 

@@ -119,9 +119,10 @@ void Engine::on_opened(Completion& completion) {
   const std::string before = std::exchange(epoch_, completion.epoch);
   const auto members = members_;
   if (completion.went_back || (!before.empty() && before != epoch_)) {
-    const std::string what =
-        endpoint_.text + (completion.went_back ? " went back in time" : " went back in time, or is another one now") +
-        ", as by a restored backup: its new epoch is " + epoch_;
+    // Links to other queues of it hear of it as well: each names its own endpoint.
+    const std::string what = std::string(completion.went_back ? "the store went back in time"
+                                                              : "the store went back in time, or is another one now") +
+                             ", as by a restored backup: its new epoch is " + epoch_;
     for (Member* member : members) member->on_epoch(what);
   }
   holder_->on_live();

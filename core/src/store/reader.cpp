@@ -43,10 +43,7 @@ void Reader::open(Id queue, Opened opened) {
   engine_.submit(OpenStream{queue, options_.log, peer_, 0, create},
                  [self = shared_from_this(), this, opened = std::move(opened)](Completion& answer) mutable {
                    if (answer.status.code() == Code::not_found && !peer_.empty())
-                     answer.status =
-                         Status(Code::not_found,
-                                fmt::format("no peer with the routing id '{}' has ever attached to queue '{}'",
-                                            options_.log_peer, options_.queue));
+                     answer.status = unknown_peer(options_.log_peer, options_.queue);
                    if (!answer.status.ok()) return opened(answer.status);
                    stream_ = answer.id;
                    if (placed_) {
