@@ -193,7 +193,7 @@ void add_bench(CLI::App& app, Chosen& chosen) {
   auto* command = app.add_subcommand("bench", "Measure a store quickly");
   command->add_option("URI", options->endpoint, "The endpoint; its options count, as durability=async")->required();
   command->add_option("--messages", options->messages, "How many")->check(check_count)->capture_default_str();
-  command->add_option("--size", options->size, "Bytes of each")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--size", options->size, "Bytes of each")->check(check_count_or_none)->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON; times in seconds");
   command->footer(
       "Without queue= it uses a queue of its own, bench-PID, which stays in the store, empty. It refuses a queue that "

@@ -81,7 +81,8 @@ void add_steer(CLI::App& dead, Chosen& chosen, const std::string& verb, const st
   auto options = std::make_shared<DeadOptions>();
   auto* command = dead.add_subcommand(verb, what);
   command->add_option("URI", options->endpoint, "The queue's endpoint")->required();
-  auto* sequences = command->add_option("SEQ", options->sequences, "Sequences, as `vtx dead list` shows them");
+  auto* sequences =
+      command->add_option("SEQ", options->sequences, "Sequences, as `vtx dead list` shows them")->check(check_count);
   command->add_flag("--all", options->all, "Every dead letter of the queue")->excludes(sequences);
   command->footer(
       fmt::format("Examples:\n  vtx dead {0} 'sqlite:/tmp/q.db?queue=jobs' 17 18\n  vtx dead {0} "

@@ -84,10 +84,14 @@ std::string with_option(std::string_view endpoint, std::string_view name, std::s
   return fmt::format("{}{}{}={}", endpoint, separator, name, encoded);
 }
 
-bool is_plain(std::string_view endpoint) {
+std::string scheme_of(std::string_view endpoint) {
   std::string scheme(endpoint.substr(0, std::min(endpoint.find(':'), endpoint.size())));
   std::transform(scheme.begin(), scheme.end(), scheme.begin(), [](unsigned char c) { return std::tolower(c); });
-  return std::find(kPlainSchemes.begin(), kPlainSchemes.end(), scheme) != kPlainSchemes.end();
+  return scheme;
+}
+
+bool is_plain(std::string_view endpoint) {
+  return std::find(kPlainSchemes.begin(), kPlainSchemes.end(), scheme_of(endpoint)) != kPlainSchemes.end();
 }
 
 }  // namespace vtx::cli

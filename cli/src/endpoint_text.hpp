@@ -15,6 +15,9 @@ std::optional<std::string> endpoint_option(std::string_view endpoint, std::strin
 /// The endpoint with this option, in place of the value that it may have had.
 std::string with_option(std::string_view endpoint, std::string_view name, std::string_view value);
 
+/// The scheme in lower case.
+std::string scheme_of(std::string_view endpoint);
+
 /// True for libzmq's own schemes, which know neither durability nor properties.
 bool is_plain(std::string_view endpoint);
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
 #include <string_view>
 
 #include "endpoint_text.hpp"
@@ -118,11 +119,22 @@ std::string check_time(const std::string& text) {
   return parse_time(text) ? "" : "'" + text + "' is no time; write it as 500ms, 2s, 1m or 1h";
 }
 
-std::string check_count(const std::string& text) {
+namespace {
+
+std::string check_whole(const std::string& text, std::uint64_t least) {
   std::uint64_t count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole && count > 0 ? "" : "'" + text + "' is no count; write 1 or more";
+  const bool whole = end == text.data() + text.size();
+  if (whole && error == std::errc::result_out_of_range)
+    return fmt::format("'{}' is too large; write at most {}", text, UINT64_MAX);
+  return whole && error == std::errc() && count >= least
+             ? ""
+             : fmt::format("'{}' is no count; write {} or more", text, least);
 }
+
+}  // namespace
+
+std::string check_count(const std::string& text) { return check_whole(text, 1); }
+std::string check_count_or_none(const std::string& text) { return check_whole(text, 0); }
 
 }  // namespace vtx::cli

@@ -50,5 +50,7 @@ void check_id(const LinkOptions& link, const std::string& id);
 std::string check_time(const std::string& text);
 /// For ->check(): refuses what is no number from 1 on.
 std::string check_count(const std::string& text);
+/// Likewise, and 0 passes.
+std::string check_count_or_none(const std::string& text);
 
 }  // namespace vtx::cli

@@ -28,9 +28,9 @@ constexpr const char* kFooter =
     "With --type router the first frame of each message names the peer, which must have attached once; --type dealer "
     "and\n"
     "pair send to whoever is on the other side.\n"
-    "Exits with 0 only when every message is durable, and says on standard error how many are. SIGINT and SIGTERM end "
-    "it\n"
-    "with 1 after what was read has been made durable.\n"
+    "Exits with 0 only when every message is durable and the store has not gone back in time meanwhile, and says on "
+    "standard\n"
+    "error how many are. SIGINT and SIGTERM end it with 1 after what was read has been made durable.\n"
     "\n"
     "Examples:\n"
     "  vtx send 'sqlite:/tmp/q.db?queue=jobs' jobs.txt            one message a line\n"
@@ -42,6 +42,10 @@ constexpr const char* kFooter =
     "  vtx send 'sqlite:/tmp/q.db?queue=jobs' --format json jobs.json\n"
     "                                 each line as {\"frames\": [\"hello\"], \"properties\": {\"Ttl\": \"1h\"}}\n"
     "  printf 'hello\\n' | vtx send 'sqlite:q.db?queue=jobs'";
+
+constexpr const char* kLost =
+    "; the store went back in time meanwhile, and what was durable before may be gone: look which of them are there, "
+    "and send the others again";
 
 struct SendOptions {
   LinkOptions link;
@@ -68,7 +72,7 @@ class Run {
     report(durable);
     if (!durable) link_.abandon();
     if (cause) throw Failure(*cause);
-    return durable && !stopped_ ? Exit::done : Exit::failed;
+    return durable && !stopped_ && !link_.went_back() ? Exit::done : Exit::failed;
   }
 
  private:
@@ -95,9 +99,10 @@ class Run {
 
   void report(bool durable) {
     const std::string stopped = stopped_ ? "stopped by a signal; " : "";
+    const std::string lost = link_.went_back() ? kLost : "";
     if (durable) {
-      note(fmt::format("{}{} messages sent{}", stopped, sender_.count(),
-                       is_plain(link_.endpoint()) ? "" : ", all durable"));
+      const bool keeps = !is_plain(link_.endpoint()) && !link_.went_back();
+      note(fmt::format("{}{} messages sent{}{}", stopped, sender_.count(), keeps ? ", all durable" : "", lost));
       return;
     }
     std::uint64_t known = 0;
@@ -105,8 +110,8 @@ class Run {
       known = link_.stats().durable;
     } catch (const Failure&) {  // the link has ended: nothing more is known
     }
-    note(fmt::format("{}{} of {} messages are known to be durable; send the others again", stopped, known,
-                     sender_.count()));
+    note(fmt::format("{}{} of {} messages are known to be durable; send the others again{}", stopped, known,
+                     sender_.count(), lost));
   }
 
   Session session_;

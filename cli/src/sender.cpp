@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "endpoint_text.hpp"
 #include "failure.hpp"
 #include "report.hpp"
 #include "text.hpp"
@@ -19,6 +20,13 @@ constexpr std::uint64_t kMaxUnflushedBytes = std::uint64_t{64} << 20;
 constexpr int kFlushSliceMs = 200;
 constexpr auto kGrace = std::chrono::seconds(5);
 
+/// Why a peer cannot be reached, and what would help.
+std::string unreachable(const std::string& endpoint) {
+  if (is_plain(endpoint)) return "and no such peer is connected now; start it first";
+  return fmt::format("and no such peer has ever attached to queue '{}'; start it once, and its mailbox is there",
+                     endpoint_option(endpoint, "queue").value_or("default"));
+}
+
 /// True for what waiting may cure: the store's trouble, which its event has told.
 bool may_pass(int error) { return error == EAGAIN || error == EBUSY || error == ENOSPC; }
 
@@ -27,6 +35,11 @@ bool may_pass(int error) { return error == EAGAIN || error == EBUSY || error == 
 bool Sender::send(Message& message) {
   if (awaits_subscriber_ && !wait_for_subscriber()) return false;
   Frames& frames = message.frames;
+  if (link_.socket_type() == ZMQ_ROUTER && frames.size() < 2)
+    throw Failure(
+        fmt::format("{}: message {} has one frame, which names the peer; write behind it what the peer is to "
+                    "get, if need be an empty frame",
+                    link_.endpoint(), count_ + 1));
   if (properties_)
     frames.push_back(std::move(message.properties));
   else if (!message.properties.empty())
@@ -39,8 +52,8 @@ bool Sender::send(Message& message) {
     const int more = i + 1 < frames.size() ? ZMQ_SNDMORE : 0;
     while (zmq_msg_send(frames[i].handle(), link_.socket(), more | ZMQ_DONTWAIT) < 0) {
       if (zmq_errno() == EHOSTUNREACH)
-        throw Failure(fmt::format("{}: message {} is for '{}', and no such peer has ever attached to the queue",
-                                  link_.endpoint(), count_ + 1, printable(frames[i].to_string_view())));
+        throw Failure(fmt::format("{}: message {} is for '{}', {}", link_.endpoint(), count_ + 1,
+                                  printable(frames[i].to_string_view()), unreachable(link_.endpoint())));
       if (zmq_errno() != EAGAIN && zmq_errno() != EINTR)
         throw Failure(link_.endpoint() + ": " + zmq_strerror(zmq_errno()));
       if (link_.wait(ZMQ_POLLOUT, -1, std::chrono::seconds(1)).stop) return false;

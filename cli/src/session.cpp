@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "endpoint_text.hpp"
 #include "failure.hpp"
 #include "report.hpp"
 
@@ -37,6 +38,9 @@ Side default_side(const std::string& endpoint, int socket_type) {
 
 Link::Link(Session& session, int socket_type, const std::string& endpoint, Side side, const SocketSetup& setup)
     : session_(session), socket_type_(socket_type), endpoint_(endpoint) {
+  if (scheme_of(endpoint) == "inproc")
+    throw Failure(endpoint + ": inproc joins sockets of one process, and nobody else is in this one; use ipc or tcp",
+                  Exit::usage);
   socket_ = vtx_socket(session_.vtx(), socket_type);
   if (socket_ == nullptr) throw last_failure(endpoint);
   try {
@@ -45,6 +49,8 @@ Link::Link(Session& session, int socket_type, const std::string& endpoint, Side 
     const int rc = side == Side::bind ? vtx_bind(session_.vtx(), socket_, endpoint.c_str())
                                       : vtx_connect(session_.vtx(), socket_, endpoint.c_str());
     if (rc != 0) throw last_failure(endpoint);
+    take_events();
+    went_back_ = false;  // before it was opened: what is sent from now on is sent to what is there now
   } catch (...) {
     vtx_close(session_.vtx(), socket_);
     throw;
@@ -145,6 +151,10 @@ void Link::take_event(int code, const std::string& sentence) {
     case VTX_EVENT_RECOVERED:
       if (in_trouble_) note(text);
       in_trouble_ = false;
+      return;
+    case VTX_EVENT_EPOCH:
+      went_back_ = true;
+      note(text);
       return;
     case VTX_EVENT_CAUGHT_UP: caught_up_ = true; return;
     case VTX_EVENT_BAD_PROPERTIES:  // what was sent is not what was meant

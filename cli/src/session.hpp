@@ -72,6 +72,9 @@ class Link {
   /// True between an event of trouble and that of recovery.
   bool in_trouble() const noexcept { return in_trouble_; }
 
+  /// True once the store has gone back in time behind this link's back, as by a restored backup: what was durable may be no more.
+  bool went_back() const noexcept { return went_back_; }
+
   /// Waits for `events` (ZMQ_POLLIN, ZMQ_POLLOUT, 0 none) of the socket, for `input` (-1 none) to be readable, or a signal.
   /// Throws Failure when the link has ended by a fault.
   Ready wait(short events, int input, std::chrono::milliseconds timeout);
@@ -97,6 +100,7 @@ class Link {
   zmq::socket_t monitor_;
   bool in_trouble_ = false;
   bool caught_up_ = false;
+  bool went_back_ = false;
   std::string failed_;  // the sentence of the event that ends the command
 };
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "commands.hpp"
+#include "link_options.hpp"
 #include "log_options.hpp"
 #include "report.hpp"
 
@@ -116,7 +117,10 @@ void add_tail(CLI::App& app, Chosen& chosen) {
   auto* command = app.add_subcommand("tail", "Show the last messages of a queue, then those that come");
   options->log.add_to(*command);
   options->log.add_headers(*command);
-  command->add_option("-n", options->count, "How many of those that are there")->type_name("N")->capture_default_str();
+  command->add_option("-n", options->count, "How many of those that are there")
+      ->check(check_count_or_none)
+      ->type_name("N")
+      ->capture_default_str();
   command->add_flag("--no-follow", options->no_follow, "End after these");
   command->footer(kFooter);
   command->callback([options, &chosen] {

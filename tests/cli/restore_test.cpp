@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // An earlier backup restored under commands at work, each a process of its own.
+#include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
@@ -41,6 +42,36 @@ TEST_F(CliTest, ReceiversAndReadersGoOnInARestoredStore) {
       EXPECT_EQ(finding.at("text"), "2");
     }
   }
+}
+
+TEST_F(CliTest, ASenderWhoseStoreWasRestoredDoesNotSayThatAllIsDurable) {
+  const auto held = [this](int count) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < deadline) {
+      const Outcome shown = run({"show", uri(), "--json"});
+      if (shown.code == 0 && nlohmann::json::parse(shown.out).at("messages") == count) return true;
+    }
+    return false;
+  };
+  send("1\n");
+  Process sender(scratch_, {"send", uri()}, "", Process::Out::file, Process::In::pipe);
+  const auto restore = back_up_database(database().string());
+  sender.write_in("2\n");
+  ASSERT_TRUE(held(2));
+  restore();
+  sender.write_in("3\n");
+  ASSERT_TRUE(held(2));
+  sender.close_in();
+  const Outcome sent = sender.wait();
+  EXPECT_EQ(sent.code, 1);
+  EXPECT_NE(sent.err.find("2 messages sent; the store went back in time meanwhile"), std::string::npos) << sent.err;
+  EXPECT_EQ(sent.err.find("all durable"), std::string::npos) << sent.err;
+  EXPECT_EQ(receive(), "1\n3\n");
+  // One that was restored before it was opened is no reason to doubt what is sent from then on.
+  restore();
+  const Outcome after = run({"send", uri()}, file("4\n"));
+  EXPECT_EQ(after.code, 0) << after.err;
+  EXPECT_NE(after.err.find("1 messages sent, all durable"), std::string::npos) << after.err;
 }
 
 }  // namespace

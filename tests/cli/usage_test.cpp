@@ -23,6 +23,11 @@ TEST_F(CliTest, WrongUsageIsTwo) {
   expect_refusal(run({"recv", uri(), "--type", "quark"}), 2, {"no socket type 'quark'", "pull"});
   expect_refusal(run({"recv", uri(), "--idle", "soon"}), 2, {"'soon' is no time", "2s"});
   expect_refusal(run({"recv", uri(), "-n", "0"}), 2, {"-n", "'0' is no count"});
+  expect_refusal(run({"tail", uri(), "-n", "-1"}), 2, {"-n", "'-1' is no count; write 0 or more"});
+  expect_refusal(run({"tail", uri(), "-n", "18446744073709551616"}), 2,
+                 {"-n", "'18446744073709551616' is too large; write at most 18446744073709551615"});
+  expect_refusal(run({"bench", uri(), "--size", "x"}), 2, {"--size: 'x' is no count; write 0 or more"});
+  expect_refusal(run({"dead", "drop", uri(), "--", "-1"}), 2, {"'-1' is no count; write 1 or more"});
   expect_refusal(run({"dead", "list", uri("", "jobs.dead")}), 2, {"name the queue in which they died, 'jobs'"});
   EXPECT_EQ(run({"--version"}).out, run({"version"}).out);
   expect_refusal(run({"send", uri(), "--bind", "--connect"}), 2, {"--bind"});
@@ -50,6 +55,15 @@ TEST_F(CliTest, WrongEndpointsAreWrongUsage) {
   expect_refusal(run({"send", uri("", "a%0Ab")}), 2, {"queue"});
   expect_refusal(run({"recv", uri("&lease=fast")}), 2, {"lease"});
   EXPECT_FALSE(std::filesystem::exists(database()));
+}
+
+TEST_F(CliTest, TransportsThatCannotServeAreRefused) {
+  expect_refusal(run({"send", "inproc://x"}, file("1\n")), 2,
+                 {"inproc://x: inproc joins sockets of one process", "ipc"});
+  expect_refusal(run({"recv", "INPROC://x"}), 2, {"use ipc or tcp"});
+  for (const std::string command : {"queues", "show", "tail"})
+    expect_refusal(run({command, "tcp://127.0.0.1:5555"}), 2,
+                   {"'tcp://127.0.0.1:5555': tcp is a transport", "name the endpoint of a store"});
 }
 
 TEST_F(CliTest, FilesThatAreNoStoreAreRefused) {
