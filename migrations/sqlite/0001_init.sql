@@ -171,6 +171,19 @@ CREATE TABLE vtx_tally (
 CREATE VIEW vtx_send AS SELECT name AS queue, NULL AS body, NULL AS properties, 1 AS frames FROM vtx_queue WHERE name NOT GLOB '*.dead';
 CREATE TRIGGER vtx_send_one INSTEAD OF INSERT ON vtx_send BEGIN
   SELECT RAISE(ABORT, 'a dead-letter queue is written by VTX alone') WHERE NEW.queue GLOB '*.dead';
+  SELECT RAISE(ABORT, 'the message has no body: write '''' for an empty one') WHERE NEW.body IS NULL;
+  SELECT RAISE(ABORT, 'frames must be a whole number from 1 on: leave it out for one frame')
+    WHERE typeof(ifnull(NEW.frames, 1)) <> 'integer' OR NEW.frames < 1;
+  -- From length to length, of eight hexadecimal digits each, until all frames are passed: that is where the body must end.
+  SELECT RAISE(ABORT, 'the body does not hold that many frames: a blob, each with a 32-bit big-endian length ahead')
+    WHERE NEW.frames > 1 AND (typeof(NEW.body) <> 'blob' OR length(NEW.body) + 1 IS NOT (
+      WITH RECURSIVE
+        digit (d) AS (VALUES (1), (2), (3), (4), (5), (6), (7), (8)),
+        frame (n, at) AS (
+          SELECT 0, 1 UNION ALL
+          SELECT n + 1, at + 4 + (SELECT sum(instr('123456789ABCDEF', substr(hex(substr(NEW.body, at, 4)), d, 1)) << 32 - 4 * d) FROM digit)
+          FROM frame WHERE n < NEW.frames AND at + 3 <= length(NEW.body))
+      SELECT at FROM frame WHERE n = NEW.frames));
   SELECT RAISE(ABORT, 'Delay, Ttl and Priority are for messages that are sent through a socket')
     WHERE char(10) || lower(NEW.properties) GLOB '*' || char(10) || 'delay:*' OR
           char(10) || lower(NEW.properties) GLOB '*' || char(10) || 'ttl:*' OR
@@ -178,7 +191,7 @@ CREATE TRIGGER vtx_send_one INSTEAD OF INSERT ON vtx_send BEGIN
   SELECT RAISE(ABORT, 'the VTX queue is full')
     FROM vtx_queue q WHERE q.name = NEW.queue AND (q.max_messages IS NOT NULL OR q.max_bytes IS NOT NULL) AND
       (SELECT sum(messages) >= q.max_messages OR
-              (sum(messages) > 0 AND sum(bytes) + ifnull(length(CAST(NEW.body AS BLOB)), 0) > q.max_bytes)
+              (sum(messages) > 0 AND sum(bytes) + length(CAST(NEW.body AS BLOB)) > q.max_bytes)
        FROM vtx_load l WHERE l.queue = q.id AND l.kind = 'main');
   SELECT RAISE(ABORT, 'no such VTX queue')
     WHERE NOT EXISTS (SELECT 1 FROM vtx_queue q JOIN vtx_stream s ON s.queue = q.id

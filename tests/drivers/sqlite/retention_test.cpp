@@ -58,7 +58,7 @@ TEST_F(SqliteRetention, CountsBytesOfBothKindsOfSenders) {
   send_by_sql("'\u00e4\u00f6\u00fc'");  // bytes count, not letters
   send_by_sql("x'00ff'");
   send_by_sql("12");  // a number is sent as its text
-  send_by_sql("NULL");
+  send_by_sql("''");
   EXPECT_EQ(counted(), "25");
   EXPECT_EQ(tend(), 1U);
   EXPECT_EQ(counted(), "20");

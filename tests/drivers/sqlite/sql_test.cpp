@@ -109,6 +109,52 @@ TEST_F(Sql, RefusesPropertiesThatActWhenAMessageIsStored) {
   EXPECT_EQ(store_->claim().messages.size(), 1U);
 }
 
+/// Inserts and answers what the statement fails with.
+std::string insert(Foreign& application, const std::string& body, const std::string& frames) {
+  const std::string sql = "INSERT INTO vtx_send (queue, body, frames) VALUES ('jobs', " + body + ", " + frames + ")";
+  const int result = sqlite3_exec(application.raw(), sql.c_str(), nullptr, nullptr, nullptr);
+  return result == SQLITE_OK ? "" : sqlite3_errmsg(application.raw());
+}
+
+TEST_F(Sql, RefusesFramesThatDoNotAddUpToTheBody) {
+  Foreign application(path_);
+  const std::string no_body = "the message has no body: write '' for an empty one";
+  EXPECT_EQ(insert(application, "NULL", "1"), no_body);
+  EXPECT_EQ(insert(application, "NULL", "2"), no_body);
+  for (const char* frames : {"0", "-1", "1.5", "'two'", "x'02'"})
+    EXPECT_EQ(insert(application, "'x'", frames), "frames must be a whole number from 1 on: leave it out for one frame")
+        << frames;
+  const std::string misfit =
+      "the body does not hold that many frames: a blob, each with a 32-bit big-endian length ahead";
+  const std::pair<const char*, const char*> misfits[] = {{"'text'", "2"},
+                                                         {"''", "2"},
+                                                         {"x''", "2"},
+                                                         {"x'000000016100000000'", "3"},  // one too few
+                                                         {"x'000000016100000000'", "4294967297"},
+                                                         {"x'00000001610000000000000000'", "2"},  // one too many
+                                                         {"x'0000000161000000000000'", "2"},      // a rest
+                                                         {"x'0000000161000000'", "2"},            // cut off in a length
+                                                         {"x'00000001610000000262'", "2"},        // and in a frame
+                                                         {"x'ffffffff61'", "2"}};
+  for (const auto& [body, frames] : misfits) EXPECT_EQ(insert(application, body, frames), misfit) << body;
+  EXPECT_EQ(store_->run(Inspect{"jobs"}).queues.at(0).messages, 0U);
+}
+
+TEST_F(Sql, TakesFramesThatAddUpToTheBody) {
+  Foreign application(path_);
+  EXPECT_EQ(insert(application, "''", "NULL"), "");
+  EXPECT_EQ(insert(application, "12", "1"), "");
+  EXPECT_EQ(insert(application, "x'0000000000000000'", "2"), "");
+  EXPECT_EQ(insert(application, "x'000102ff'", "1"), "");
+  // Every digit of a length counts: 0x00012abc is 76,476.
+  EXPECT_EQ(insert(application, "CAST(x'00012abc' || zeroblob(76476) || x'00000003616263' AS BLOB)", "2"), "");
+  const auto got = store_->claim();
+  ASSERT_EQ(got.messages.size(), 5U);
+  EXPECT_EQ(got.messages[2].frames, 2U);
+  EXPECT_EQ(got.messages[4].frames, 2U);
+  EXPECT_EQ(got.messages[4].body.size(), 4U + 76476 + 7);
+}
+
 TEST_F(Sql, SendsToAQueueThatOnlyAReceiverHasOpened) {
   Driven receiver(path_);
   receiver.open();
