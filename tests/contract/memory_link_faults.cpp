@@ -244,6 +244,53 @@ TEST_F(FaultyLinks, ARouterDropsWhatIsTooMuchAndSaysSo) {
   EXPECT_EQ(ann.receive(), "again");
 }
 
+/// Hears "text" from ann, who is known then and gets an answer.
+void expect_ann(Socket& router, Socket& ann, const std::string& text) {
+  std::optional<Frames> message;
+  do {
+    message = router.receive_frames();
+    ASSERT_TRUE(message) << "ann is heard of no more";
+  } while (*message != Frames{"ann", text});
+  router.send(Frames{"ann", "answer"});
+  EXPECT_EQ(ann.receive(), "answer");
+}
+
+TEST_F(FaultyLinks, ARouterThatComesBackBeforeTheStoreHasItsPeersAgain) {
+  Socket ann(world_, ZMQ_DEALER);
+  ann.set(ZMQ_ROUTING_ID, "ann").set(ZMQ_RECONNECT_IVL, 1).connect(at());
+  ann.send_each({"1", "2"});
+  Socket router(world_, ZMQ_ROUTER);
+  EventLog events(world_, router);
+  router.set(ZMQ_RECONNECT_IVL, 1).bind(at());
+  EXPECT_EQ(router.receive_frames(), (Frames{"ann", "1"}));
+  ASSERT_TRUE(router.reaches(&vtx_stats_t::delivered, 2));
+  EXPECT_EQ(vtx_unbind(world_.vtx(), router.get(), at().c_str()), 0);
+  faults_->refuse_start(Status(Code::busy, "away"));
+  faults_->lose_session();
+  router.bind(at());  // which returns without the store
+  EXPECT_TRUE(events.wait(ZMQ_EVENT_CONNECT_DELAYED));
+  faults_->refuse_start({});
+  ann.send("3");
+  expect_ann(router, ann, "3");
+}
+
+TEST_F(FaultyLinks, ARouterThatComesBackWhileItsOldLinkLingersHasItsPeersAgain) {
+  Socket ann(world_, ZMQ_DEALER);
+  ann.set(ZMQ_ROUTING_ID, "ann").connect(at());
+  Socket router(world_, ZMQ_ROUTER);
+  EventLog events(world_, router);
+  router.bind(at());
+  faults_->set_full(true);
+  router.send(Frames{"ann", "old"});
+  ASSERT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_TROUBLE));
+  EXPECT_EQ(vtx_unbind(world_.vtx(), router.get(), at().c_str()), 0);
+  router.bind(at());
+  faults_->set_full(false);
+  EXPECT_EQ(ann.receive(), "old");
+  ann.send("new");
+  expect_ann(router, ann, "new");
+}
+
 TEST_F(FaultyLinks, WhatWaitingCannotCureFailsTheCall) {
   faults_->refuse_start(Status(Code::denied, "the directory may not be written: change its permissions"));
   Socket push(world_, ZMQ_PUSH);

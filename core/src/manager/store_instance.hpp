@@ -7,7 +7,6 @@
 #include <functional>
 #include <map>
 #include <mutex>
-#include <set>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -81,7 +80,6 @@ class StoreInstance final : public Instance {
   std::shared_ptr<Link> link(LinkId id) const;
   void watch(int fd, std::uint64_t key);
   void end_pipes(void* socket);
-  bool take_rejoining(void* socket);
   /// Runs `action` in the driver thread and waits for it.
   void in_driver(std::function<void()> action);
 
@@ -96,7 +94,6 @@ class StoreInstance final : public Instance {
 
   std::mutex mutex_;  // guards:
   std::vector<std::function<void()>> posted_;
-  std::set<void*> rejoining_;  ///< ROUTERs that may still have unread what came through pipes that have ended
 
   // Driver thread only:
   Timers timers_;

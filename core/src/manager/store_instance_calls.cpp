@@ -48,9 +48,11 @@ void process_commands(void* socket) {
   (void)zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size);
 }
 
-void hand_over(void* socket, bool on) {
-  const int value = on ? 1 : 0;
-  (void)zmq_setsockopt(socket, ZMQ_ROUTER_HANDOVER, &value, sizeof value);
+/// A pipe keeps its identity while it has something unread, and while a link that could not end has its end: from now on whoever comes
+/// with that identity takes it over, where libzmq would ignore it. For good, since nobody tells when the pipe is gone.
+void let_identities_be_taken_over(void* socket) {
+  const int one = 1;
+  (void)zmq_setsockopt(socket, ZMQ_ROUTER_HANDOVER, &one, sizeof one);
 }
 
 }  // namespace
@@ -101,12 +103,8 @@ Result<std::vector<std::string>> StoreInstance::open(LinkId id, LinkRequest requ
   });
   if (!joined.ok()) return tl::unexpected<Status>(joined);
   if (pattern.envelope == Envelope::identity) {
-    // A pipe with something unread keeps its identity until that is read, and libzmq would ignore the peer's new one.
-    const bool rejoins = take_rejoining(socket);
-    if (rejoins) hand_over(socket, true);
     if (status) (void)reachable->wait(kAnswerWithin);  // a store that did not answer will not tell who its peers are
     process_commands(socket);                          // or the first messages to them would be to nobody
-    if (rejoins) hand_over(socket, false);  // else a plain peer of the same name could take one of the store's away
   }
   return addresses;
 }
@@ -116,7 +114,8 @@ void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_st
     std::vector<std::string> addresses;
     bool consumes = false;
     bool outlives = false;  ///< the disconnecting
-    bool unread = false;    ///< or in hand
+    bool names_peers = false;
+    bool has_lent = false;
   };
   const auto state = std::make_shared<Call<State>>();
   post([this, id, linger_ms, socket_stays, state] {
@@ -127,11 +126,10 @@ void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_st
     target->begin_close(linger_ms);
     // Only by closing the socket is what is unread in pipes that we made told from what is in hand.
     if (outlives && !socket_stays) target->await_close();
-    vtx_stats_t stats{};
-    target->add_stats(stats);
-    state->answer({target->addresses(), pattern.in != In::none, outlives, stats.in_hand > 0});
+    state->answer({target->addresses(), pattern.in != In::none, outlives, pattern.envelope == Envelope::identity,
+                   target->has_lent()});
   });
-  const auto [addresses, consumes, outlives, unread] = state->wait(kDriverWithin).value_or(State());
+  const auto [addresses, consumes, outlives, names_peers, has_lent] = state->wait(kDriverWithin).value_or(State());
   if (addresses.empty() || (!socket_stays && (!consumes || outlives))) return;
   for (const std::string& address : addresses) (void)zmq_disconnect(socket, address.c_str());
   if (!consumes) {
@@ -152,11 +150,10 @@ void StoreInstance::close(LinkId id, void* socket, int linger_ms, bool socket_st
     target->give_back(told);
     leaving_.push_back({target, given_back, until_done});
   });
-  (void)given_back->wait(kAnswerWithin);
+  const bool ended = given_back->wait(kAnswerWithin).has_value();
   if (!outlives) return;
   end_pipes(socket);
-  const std::lock_guard lock(mutex_);
-  if (unread) rejoining_.insert(socket);
+  if (names_peers && (has_lent || !ended)) let_identities_be_taken_over(socket);
 }
 
 /// The pipes that we made have been closed. libzmq frees an identity only when both ends have acknowledged that: the first probe follows
@@ -167,11 +164,6 @@ void StoreInstance::end_pipes(void* socket) {
     if (probe_reaper(context_, [told] { told->answer(true); })) (void)told->wait(kAnswerWithin);
     process_commands(socket);
   }
-}
-
-bool StoreInstance::take_rejoining(void* socket) {
-  const std::lock_guard lock(mutex_);
-  return rejoining_.erase(socket) > 0;
 }
 
 Status StoreInstance::flush(LinkId id, Ms timeout) {
