@@ -386,6 +386,23 @@ TEST_P(LinkContract, PeersBeyondTheLimitsAreRefusedAndWait) {
   }
 }
 
+TEST_P(LinkContract, WhatAPeerBeyondTheLimitsSentToWhoHasSettledItAlreadyIsCounted) {
+  constexpr int kPeers = 30;
+  const auto few = open(20);
+  Socket router(*few, ZMQ_ROUTER);
+  EventLog events(*few, router);
+  router.bind(at("ack=none"));
+  for (int i = 0; i < kPeers; ++i) peer(world(), ZMQ_DEALER, "peer" + std::to_string(i), at())->send("tell");
+  EXPECT_TRUE(events.wait(VTX_EVENT, VTX_EVENT_REFUSED));
+  std::uint64_t heard = 0;
+  EXPECT_TRUE(wait_until([&] {
+    while (router.receive_frames(Ms{0})) ++heard;
+    return heard + show(world(), at()).counters["refused"] == kPeers;
+  }));
+  EXPECT_GT(heard, 2U);
+  EXPECT_EQ(router.stats().dropped, kPeers - heard);
+}
+
 TEST_P(LinkContract, ManyPeersOfOneRouter) {
   constexpr int kPeers = 60;
   Socket router(world(), ZMQ_ROUTER);

@@ -93,6 +93,9 @@ TEST_P(LinkContract, ALargeDeadLetterIsGivenToWhoeverAsksForIt) {
   Socket pull(world(), ZMQ_PULL);
   pull.set_64(ZMQ_MAXMSGSIZE, 100).bind(at());
   ASSERT_TRUE(wait_until([&] { return !dead_letters(world(), at()).empty(); }));
+  Socket onlooker(world(), ZMQ_SUB);  // without a group, and so another way
+  onlooker.set_64(ZMQ_MAXMSGSIZE, 100).set(ZMQ_SUBSCRIBE, "").connect(at_queue("q.dead&from=oldest"));
+  EXPECT_EQ(onlooker.receive(), std::string(101, 'x'));
   Socket undertaker(world(), ZMQ_PULL);
   undertaker.set_64(ZMQ_MAXMSGSIZE, 100).connect(at_queue("q.dead"));
   EXPECT_EQ(undertaker.receive(), std::string(101, 'x'));
