@@ -66,7 +66,7 @@ std::vector<GroupRow*> MemoryDatabase::groups_of(const StreamRow& stream) {
 }
 
 Completion MemoryDatabase::run(const Tend& tend) {
-  const QueueRow* queue = find_queue(tend.queue);
+  QueueRow* queue = find_queue(tend.queue);
   if (!queue) return refuse(Code::not_found, "There is no queue '" + tend.queue + "'.");
   for (auto& [id, holder] : tables_.holders)
     if (holder.ended) end_holder(holder);
@@ -77,8 +77,16 @@ Completion MemoryDatabase::run(const Tend& tend) {
   const auto retention = driver::parse_retention(queue->declared.retain);
   if (!retention || retention->kind == Retention::Kind::forever) return answer;
   const bool spares_groups = retention->kind == Retention::Kind::consumed;
+  std::vector<StreamRow*> streams;
   for (auto& [id, stream] : tables_.streams)
-    if (stream.queue == queue->id) let_go(stream, floor(stream, *retention), spares_groups, answer);
+    if (stream.queue == queue->id) streams.push_back(&stream);
+  // Begins behind the last that was tended: a stream which always has more holds up no other.
+  const auto is_next = [queue](const StreamRow* stream) { return stream->id > queue->tended; };
+  std::ranges::rotate(streams, std::ranges::find_if(streams, is_next));
+  for (StreamRow* stream : streams) {
+    if (answer.count < kRetiredAtOnce) queue->tended = stream->id;
+    let_go(*stream, floor(*stream, *retention), spares_groups, answer);
+  }
   return answer;
 }
 

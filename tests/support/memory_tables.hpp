@@ -29,6 +29,7 @@ struct QueueRow {
   driver::Declaration declared;
   std::map<std::string, u64> counters;
   std::string roles;  ///< see vtx/driver/roles.hpp
+  Id tended = 0;      ///< the stream at which the latest tend came to its end
 };
 
 struct MessageRow {
