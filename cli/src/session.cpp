@@ -49,8 +49,6 @@ Link::Link(Session& session, int socket_type, const std::string& endpoint, Side 
     const int rc = side == Side::bind ? vtx_bind(session_.vtx(), socket_, endpoint.c_str())
                                       : vtx_connect(session_.vtx(), socket_, endpoint.c_str());
     if (rc != 0) throw last_failure(endpoint);
-    take_events();
-    went_back_ = false;  // before it was opened: what is sent from now on is sent to what is there now
   } catch (...) {
     vtx_close(session_.vtx(), socket_);
     throw;
@@ -78,7 +76,8 @@ void Link::configure(const SocketSetup& setup) {
 void Link::watch() {
   static int count = 0;
   const std::string address = kMonitorAddress + std::to_string(++count);
-  if (vtx_monitor(session_.vtx(), socket_, address.c_str(), VTX_EVENT) != 0) throw last_failure(endpoint_);
+  const int events = VTX_EVENT | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_LISTENING;
+  if (vtx_monitor(session_.vtx(), socket_, address.c_str(), events) != 0) throw last_failure(endpoint_);
   monitor_ = zmq::socket_t(session_.context(), zmq::socket_type::pair);
   monitor_.set(zmq::sockopt::linger, 0);
   monitor_.connect(address);
@@ -133,6 +132,7 @@ void Link::take_events() {
     std::int32_t value = 0;
     std::memcpy(&kind, event.data(), sizeof kind);
     std::memcpy(&value, event.data<char>() + sizeof kind, sizeof value);
+    if (kind == ZMQ_EVENT_CONNECTED || kind == ZMQ_EVENT_LISTENING) was_open_ = true;
     if (kind != VTX_EVENT) continue;
     const std::string_view text = origin.to_string_view();
     const auto zero = text.find('\0');
@@ -153,7 +153,7 @@ void Link::take_event(int code, const std::string& sentence) {
       in_trouble_ = false;
       return;
     case VTX_EVENT_EPOCH:
-      went_back_ = true;
+      went_back_ = was_open_;  // before, nothing was durable: what is sent goes to what is there now
       note(text);
       return;
     case VTX_EVENT_CAUGHT_UP: caught_up_ = true; return;

@@ -100,6 +100,7 @@ class Link {
   zmq::socket_t monitor_;
   bool in_trouble_ = false;
   bool caught_up_ = false;
+  bool was_open_ = false;  // the store answered, if only once: vtx_connect does not wait for that for ever
   bool went_back_ = false;
   std::string failed_;  // the sentence of the event that ends the command
 };

@@ -71,7 +71,25 @@ TEST_F(CliTest, ASenderWhoseStoreWasRestoredDoesNotSayThatAllIsDurable) {
   restore();
   const Outcome after = run({"send", uri()}, file("4\n"));
   EXPECT_EQ(after.code, 0) << after.err;
+  EXPECT_NE(after.err.find("went back in time"), std::string::npos) << after.err;
   EXPECT_NE(after.err.find("1 messages sent, all durable"), std::string::npos) << after.err;
+}
+
+TEST_F(CliTest, ASenderThatComesBeforeItsRestoredStoreSaysThatAllIsDurable) {
+  send("1\n");
+  const auto restore = back_up_database(database().string());
+  send("2\n");
+  restore();
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(database().c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  Process sender(scratch_, {"send", uri()}, file("3\n"));
+  sqlite3_sleep(2500);  // longer than vtx_connect waits
+  ASSERT_EQ(sqlite3_close(other), SQLITE_OK);
+  const Outcome sent = sender.wait();
+  EXPECT_EQ(sent.code, 0) << sent.err;
+  EXPECT_NE(sent.err.find("went back in time"), std::string::npos) << sent.err;
+  EXPECT_NE(sent.err.find("1 messages sent, all durable"), std::string::npos) << sent.err;
 }
 
 }  // namespace
