@@ -22,6 +22,11 @@ using Time = std::chrono::milliseconds;
 constexpr Time kForEver = std::chrono::hours(1);  // a wait is begun again at its end
 constexpr int kStoreMs = 5000;                    // for a request that nobody waits for any more
 
+// The answers are here, and stay so; but what the worker has kept of them in the store may be gone.
+constexpr const char* kLost =
+    "; the store went back in time meanwhile: it may not know of requests that were answered, or have them worked on "
+    "again";
+
 /// Asks in one run of the command. One thread.
 class Run {
  public:
@@ -39,12 +44,13 @@ class Run {
   Exit run() {
     try {
       ask_all();
+      (void)link_.wait(0, -1, Time(0));  // an event may tell that the store went back
     } catch (const Failure&) {
       report();
       throw;
     }
     report();
-    return ended_by_.empty() ? Exit::done : Exit::failed;
+    return ended_by_.empty() && !link_.went_back() ? Exit::done : Exit::failed;
   }
 
  private:
@@ -97,6 +103,7 @@ class Run {
       if (!stored) link_.abandon();
       rest = stored ? ", one more stays in the queue" : ", one more was sent and may be lost";
     }
+    if (link_.went_back()) rest += kLost;
     note(fmt::format("{}{} requests answered{}", ended_by_, answered_, rest));
   }
 

@@ -92,5 +92,26 @@ TEST_F(CliTest, ASenderThatComesBeforeItsRestoredStoreSaysThatAllIsDurable) {
   EXPECT_NE(sent.err.find("1 messages sent, all durable"), std::string::npos) << sent.err;
 }
 
+TEST_F(CliTest, AnAskerWhoseStoreWasRestoredDoesNotSayThatAllIsWell) {
+  send("1\n");
+  Process worker(scratch_, {"recv", uri(), "--type", "rep", "--reply", "done"});
+  Process asker(scratch_, {"send", uri(), "--type", "req"}, "", Process::Out::pipe, Process::In::pipe);
+  asker.write_in("a\n");
+  EXPECT_EQ(asker.read_out(5), "done\n");
+  const auto restore = back_up_database(database().string());
+  asker.write_in("b\n");
+  EXPECT_EQ(asker.read_out(5), "done\n");
+  restore();
+  asker.write_in("c\n");
+  EXPECT_EQ(asker.read_out(5), "done\n");
+  asker.close_in();
+  const Outcome asked = asker.wait();
+  EXPECT_EQ(asked.code, 1);
+  EXPECT_NE(asked.err.find("3 requests answered; the store went back in time meanwhile"), std::string::npos)
+      << asked.err;
+  worker.signal(SIGINT);
+  worker.wait();
+}
+
 }  // namespace
 }  // namespace vtx::test
