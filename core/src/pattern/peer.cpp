@@ -29,8 +29,8 @@ std::string anonymous_peer() { return "~" + random_hex(); }
 
 Status unknown_peer(std::string_view routing_id, std::string_view queue) {
   return {Code::not_found,
-          fmt::format("no peer with the routing id '{}' has ever attached to queue '{}': 'groups list all' names those "
-                      "that have",
+          fmt::format("no peer with the routing id '{}' has ever attached to queue '{}': the list of all its groups "
+                      "names those that have",
                       routing_id, queue)};
 }
 
