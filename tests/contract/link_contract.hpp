@@ -22,6 +22,8 @@ class LinkPlace {
   virtual ~LinkPlace() = default;
   /// What stands before the `?` of its endpoints.
   virtual std::string address() const = 0;
+  /// Options that each of them has.
+  virtual std::string options() const { return {}; }
   /// Makes a backup of it as it is now; what it returns restores that, whoever is at work.
   virtual std::function<void()> back_up() = 0;
 };
@@ -52,9 +54,12 @@ class LinkScene {
   }
   /// An endpoint of queue "q" with further options.
   std::string at(const std::string& options = {}) const {
-    return place_->address() + "?queue=q" + (options.empty() ? "" : "&" + options);
+    return at_queue("q") + (options.empty() ? "" : "&" + options);
   }
-  std::string at_queue(const std::string& queue) const { return place_->address() + "?queue=" + queue; }
+  std::string at_queue(const std::string& queue) const {
+    const std::string options = place_->options();
+    return place_->address() + "?queue=" + queue + (options.empty() ? "" : "&" + options);
+  }
   /// Sends each text as a message and waits until all are durable.
   void put(const Frames& texts) {
     Socket push(world(), ZMQ_PUSH);
