@@ -13,10 +13,16 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{60};
 
-/// The promise of durability is tested, so what it stands on stays switched on.
-constexpr const char* kSettings[] = {
-    "fsync=on",     "synchronous_commit=on",    "wal_level=replica",         "hot_standby=on", "max_connections=200",
-    "timezone=UTC", "log_min_messages=warning", "listen_addresses=127.0.0.1"};
+/// The promise of durability is tested, so what it stands on stays switched on. Shared memory in files goes with the directory.
+constexpr const char* kSettings[] = {"fsync=on",
+                                     "synchronous_commit=on",
+                                     "wal_level=replica",
+                                     "hot_standby=on",
+                                     "max_connections=200",
+                                     "timezone=UTC",
+                                     "dynamic_shared_memory_type=mmap",
+                                     "log_min_messages=warning",
+                                     "listen_addresses=127.0.0.1"};
 
 }  // namespace
 
