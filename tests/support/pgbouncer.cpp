@@ -29,7 +29,7 @@ std::string PgBouncer::address(const std::string& database) const {
 bool PgBouncer::try_start(const PostgresServer& server) {
   const std::string directory = directory_.path().string();
   std::ofstream(directory + "/users") << "\"vtx\" \"\"\n";
-  // The pool is smaller than what a contract test opens at most: sessions of the server do change hands.
+  // A pool a database: 20 sessions of the server at most, and a client that is in no transaction has none of them.
   std::ofstream(directory + "/pgbouncer.ini")
       << "[databases]\n* = host=" << server.host() << " port=" << server.port()
       << "\n[pgbouncer]\nlisten_addr=" << host() << "\nlisten_port=" << port_ << "\nunix_socket_dir=" << directory
