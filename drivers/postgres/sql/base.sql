@@ -1,0 +1,86 @@
+-- SPDX-License-Identifier: MPL-2.0
+--
+-- What all functions stand on: refusals, locks, time, numbers, and the door that every transaction of VTX goes through.
+--
+-- Locks are advisory, of the class that the schema's number is, and held to the end of the transaction, its sync included: so whoever gets one sees all that
+-- was done under it. Each transaction first shares the lock of the books (object 0), then takes those of streams and groups in ascending order, once.
+-- Functions must be VOLATILE, so that each statement sees what was committed when it began, and run in READ COMMITTED.
+
+CREATE FUNCTION refuse(code text, message text, detail text DEFAULT '') RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = detail;
+END $$;
+
+CREATE FUNCTION lock_class() RETURNS int LANGUAGE sql STABLE AS $$ SELECT current_schema::regnamespace::oid::bigint::bit(32)::int $$;
+
+CREATE FUNCTION lock_all(wanted int[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  class int := lock_class();
+  one int;
+BEGIN
+  IF cardinality(wanted) = 1 THEN
+    PERFORM pg_advisory_xact_lock(class, wanted[1]);
+    RETURN;
+  END IF;
+  FOR one IN SELECT DISTINCT w FROM unnest(wanted) w WHERE w IS NOT NULL ORDER BY w LOOP
+    PERFORM pg_advisory_xact_lock(class, one);
+  END LOOP;
+END $$;
+
+-- Likewise, without waiting. False: somebody has one of them.
+CREATE FUNCTION try_lock_all(wanted int[]) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  class int := lock_class();
+  one int;
+BEGIN
+  FOR one IN SELECT DISTINCT w FROM unnest(wanted) w WHERE w IS NOT NULL ORDER BY w LOOP
+    IF NOT pg_try_advisory_xact_lock(class, one) THEN RETURN false; END IF;
+  END LOOP;
+  RETURN true;
+END $$;
+
+CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
+
+CREATE FUNCTION next_number() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT (SELECT epoch FROM store) << 40 | nextval('numbers') $$;
+
+-- Which run of which server this is. After a crash the newest numbers given out may have been forgotten.
+CREATE FUNCTION server_life() RETURNS text LANGUAGE sql VOLATILE AS $$
+  SELECT extract(epoch FROM pg_postmaster_start_time())::text || '/' || coalesce(extract(epoch FROM (SELECT stats_reset FROM pg_stat_wal))::text, '')
+$$;
+
+-- The door. Refuses who believes in another epoch, a later time or another run of the server; answers the mark.
+CREATE FUNCTION enter(their_life uuid, their_mark bigint, durable boolean) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  s record;
+  m bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(lock_class(), 0);
+  SELECT life, server INTO s FROM store;
+  m := nextval('mark');
+  IF s.life <> their_life OR m <= their_mark OR s.server <> server_life() THEN
+    PERFORM refuse('VX009', 'the database went back in time or its server began anew; VTX opens it again');
+  END IF;
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    PERFORM refuse('VX004', 'the role''s default_transaction_isolation must be ''read committed''',
+                   'ALTER ROLE … SET default_transaction_isolation = ''read committed''');
+  END IF;
+  IF NOT durable THEN
+    PERFORM set_config('synchronous_commit', 'off', true);
+  ELSIF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+  RETURN m;
+END $$;
+
+CREATE FUNCTION add_tally(its_queue int, its_group int, word text, many bigint) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO tally (queue, grp, what, n) SELECT its_queue, its_group, word, many WHERE many > 0
+$$;
+
+-- As statistics and dead letters call it.
+CREATE FUNCTION group_text(kind text, peer text, name text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN kind = 'main' THEN name ELSE kind || CASE WHEN peer = '' THEN '' ELSE ':' || peer END || '/' || name END
+$$;
+
+CREATE FUNCTION property_of(properties bytea, wanted text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT substring(convert_from(properties, 'UTF8') FROM '(?n)^' || wanted || ': (.*)$')
+$$;

@@ -1,0 +1,201 @@
+-- SPDX-License-Identifier: MPL-2.0
+--
+-- Leasing ranges. The highest priority that has anything goes first; within one, what the group must have again before what is fresh.
+
+-- The streams of a group, from the highest priority down.
+CREATE FUNCTION sources_of(its_group int) RETURNS TABLE (stream int, lock int, priority int, from_seq bigint, next bigint, due bigint) LANGUAGE sql VOLATILE AS $$
+  SELECT s.id, s.lock, s.priority, greatest(coalesce(c.next, 1), p.tail), p.next, p.due
+  FROM consumer_group g JOIN stream s ON (s.queue, s.kind, s.peer) = (g.queue, g.kind, g.peer) JOIN place p ON p.stream = s.id
+  LEFT JOIN cursor c ON c.grp = g.id AND c.stream = s.id
+  WHERE g.id = its_group ORDER BY s.priority DESC
+$$;
+
+CREATE FUNCTION is_claimable(its_group int) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+  SELECT EXISTS (SELECT FROM sources_of(its_group) s WHERE s.from_seq < s.next OR s.due <= now_ms() OR
+                   EXISTS (SELECT FROM retry r WHERE r.grp = its_group AND r.priority = s.priority AND r.due <= now_ms()))
+         OR (SELECT has_intake(queue) FROM consumer_group WHERE id = its_group AND kind = 'main')
+$$;
+
+CREATE FUNCTION move_cursor(its_group int, its_stream int, seq bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE cursor SET next = seq WHERE grp = its_group AND stream = its_stream;
+  IF NOT FOUND THEN INSERT INTO cursor (grp, stream, next) VALUES (its_group, its_stream, seq); END IF;
+END $$;
+
+-- Appends what is due, with its streams locked; what was sent from SQL, too. Answers the streams that it touched.
+CREATE FUNCTION fetch_due(its_streams int[], its_queue int) RETURNS int[] LANGUAGE plpgsql AS $$
+DECLARE
+  left_over int := 10000;
+  touched int[] := '{}';
+  n int;
+  s int;
+BEGIN
+  FOREACH s IN ARRAY its_streams LOOP
+    n := fire(s, left_over, 8388608);
+    IF n > 0 THEN touched := touched || s; END IF;
+    left_over := left_over - n;
+    EXIT WHEN left_over <= 0;
+  END LOOP;
+  IF its_queue IS NOT NULL AND has_intake(its_queue) THEN
+    IF take_in(its_queue, 4096) > 0 THEN touched := touched || find_stream(its_queue, 'main', '', 0); END IF;
+  END IF;
+  RETURN touched;
+END $$;
+
+CREATE FUNCTION claim_next(their_life uuid, their_mark bigint, its_group int, its_holder bigint, its_number bigint, most int, most_bytes bigint, is_alone boolean, is_uncounted boolean,
+                           OUT mark bigint, OUT id bigint, OUT stream int, OUT first bigint, OUT last bigint, OUT delivery int, OUT reason text, OUT priority int,
+                           OUT head bigint, OUT more boolean, OUT retry_waiting boolean, OUT retry_later boolean, OUT due_in bigint,
+                           OUT seqs bigint[], OUT storeds bigint[], OUT expiries bigint[], OUT frame_counts int[], OUT property_texts bytea[], OUT bodies bytea[])
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  g record;
+  s record;
+  r record;
+  got record;
+  present bigint;
+  due_streams int[];
+  asks_intake boolean;
+  touched int[];
+  gone bigint;
+BEGIN
+  mark := enter(their_life, their_mark, false);
+  more := false;
+  retry_waiting := false;
+  retry_later := false;
+  SELECT * INTO g FROM consumer_group WHERE consumer_group.id = its_group;
+  IF NOT FOUND THEN PERFORM refuse('VX001', 'no such group'); END IF;
+  present := now_ms();
+  due_streams := ARRAY(SELECT x.stream FROM sources_of(its_group) x WHERE x.due <= present);
+  asks_intake := g.kind = 'main' AND has_intake(g.queue);
+  IF due_streams <> '{}' OR asks_intake THEN
+    PERFORM lock_all(ARRAY(SELECT x.lock FROM sources_of(its_group) x WHERE x.due <= present OR asks_intake) || g.lock);
+    touched := fetch_due(due_streams, CASE WHEN asks_intake THEN g.queue END);
+    PERFORM wake(touched);
+  ELSE
+    PERFORM lock_all(ARRAY[g.lock]);
+  END IF;
+  IF NOT EXISTS (SELECT FROM holder h WHERE h.id = its_holder AND h.ended IS NULL) THEN
+    PERFORM refuse('VX007', 'holder ' || its_holder || ' has ended');
+  END IF;
+  -- Asked again, because the answer was lost.
+  SELECT * INTO r FROM claim c WHERE c.holder = its_holder AND c.number = its_number AND c.grp = its_group AND its_number > 0;
+  IF FOUND THEN
+    SELECT r.id, r.stream, r.first, r.last, r.delivery, r.reason, r.priority INTO id, stream, first, last, delivery, reason, priority;
+    got := read_range((SELECT queue FROM stream x WHERE x.id = r.stream), r.stream, r.first, r.last, 2147483646, 9223372036854775807);
+  ELSE
+    <<sources>>
+    FOR s IN SELECT * FROM sources_of(its_group) LOOP
+      LOOP
+        SELECT * INTO r FROM retry x WHERE x.grp = its_group AND x.priority = s.priority AND x.due <= present ORDER BY x.due, x.first, x.id LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        IF r.delivered > 0 AND NOT is_alone THEN
+          retry_waiting := true;
+          EXIT sources;
+        END IF;
+        SELECT x.*, t.id AS queue_id, t.dead INTO got FROM stream st JOIN queue t ON t.id = st.queue,
+          LATERAL read_range(st.queue, r.stream, r.first, r.last, CASE WHEN r.delivered > 0 THEN 1 ELSE most END, most_bytes) x WHERE st.id = r.stream;
+        IF got.first IS NULL OR got.whole THEN
+          DELETE FROM retry x WHERE x.id = r.id;
+        ELSE
+          UPDATE retry SET first = got.last + 1 WHERE retry.id = r.id;
+        END IF;
+        -- Retention may have removed some meanwhile, in a dead-letter queue a person, which was counted then.
+        gone := CASE WHEN got.first IS NULL THEN r.last + 1 - r.first ELSE got.first - r.first END;
+        IF gone > 0 AND got.dead IS FALSE THEN PERFORM add_tally(g.queue, its_group, 'trimmed', gone); END IF;
+        CONTINUE WHEN got.first IS NULL;
+        SELECT r.stream, r.delivered + 1, r.reason, r.priority INTO stream, delivery, reason, priority;
+        EXIT sources;
+      END LOOP;
+      IF s.from_seq < s.next THEN
+        got := read_range((SELECT queue FROM stream x WHERE x.id = s.stream), s.stream, s.from_seq, s.next - 1, most, most_bytes);
+        PERFORM move_cursor(its_group, s.stream, coalesce(got.last + 1, s.next));
+        IF got.first IS NOT NULL THEN
+          SELECT s.stream, 1, '', s.priority INTO stream, delivery, reason, priority;
+          EXIT sources;
+        END IF;
+      END IF;
+    END LOOP;
+    IF stream IS NOT NULL THEN
+      id := next_number();
+      SELECT got.first, got.last INTO first, last;
+      INSERT INTO claim (id, grp, stream, holder, number, first, last, delivery, counted, priority, reason)
+        VALUES (id, its_group, stream, its_holder, its_number, first, last, delivery, NOT is_uncounted, priority, reason);
+    END IF;
+  END IF;
+  IF id IS NOT NULL THEN
+    head := (SELECT p.next - 1 FROM place p WHERE p.stream = claim_next.stream);
+    more := is_claimable(its_group);
+    seqs := got.seqs;
+    storeds := got.storeds;
+    expiries := got.expiries;
+    frame_counts := got.frame_counts;
+    property_texts := got.property_texts;
+    bodies := got.bodies;
+    RETURN;
+  END IF;
+  IF retry_waiting THEN RETURN; END IF;
+  SELECT min(x.due), true INTO due_in, retry_later FROM retry x WHERE x.grp = its_group;
+  retry_later := due_in IS NOT NULL;
+  due_in := least(due_in, (SELECT min(x.due) FROM sources_of(its_group) x));
+  due_in := greatest(due_in - now_ms(), 0);
+END $$;
+
+-- Reading without leasing.
+CREATE FUNCTION read_stream(their_life uuid, their_mark bigint, its_stream int, from_seq bigint, most int, most_bytes bigint,
+                            OUT mark bigint, OUT head bigint, OUT tail bigint, OUT more boolean, OUT due_in bigint,
+                            OUT seqs bigint[], OUT storeds bigint[], OUT expiries bigint[], OUT frame_counts int[], OUT property_texts bytea[], OUT bodies bytea[])
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  s record;
+  p record;
+  got record;
+BEGIN
+  mark := enter(their_life, their_mark, false);
+  SELECT * INTO s FROM stream WHERE id = its_stream;
+  IF NOT FOUND THEN PERFORM refuse('VX001', 'no such stream ' || its_stream); END IF;
+  SELECT * INTO p FROM place x WHERE x.stream = its_stream;
+  got := read_range(s.queue, its_stream, greatest(from_seq, p.tail), p.next - 1, most, most_bytes);
+  head := p.next - 1;
+  tail := CASE WHEN (SELECT dead FROM queue WHERE id = s.queue) THEN next_at(s.queue, its_stream, p.tail) ELSE p.tail END;
+  more := NOT got.whole;
+  due_in := greatest(p.due - now_ms(), 0);
+  seqs := got.seqs;
+  storeds := got.storeds;
+  expiries := got.expiries;
+  frame_counts := got.frame_counts;
+  property_texts := got.property_texts;
+  bodies := got.bodies;
+END $$;
+
+CREATE FUNCTION locate(their_life uuid, their_mark bigint, its_stream int, from_kind text, from_value bigint, OUT mark bigint, OUT first bigint, OUT head bigint, OUT tail bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  mark := enter(their_life, their_mark, false);
+  SELECT p.next - 1, p.tail INTO head, tail FROM place p WHERE p.stream = its_stream;
+  IF NOT FOUND THEN PERFORM refuse('VX001', 'no such stream ' || its_stream); END IF;
+  first := position_of(its_stream, from_kind, from_value);
+END $$;
+
+-- What was sent from SQL to a queue goes to its place, for those who wait there.
+CREATE FUNCTION fetch_sent(their_life uuid, their_mark bigint, its_queue int, OUT mark bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  mark := enter(their_life, their_mark, false);
+  IF NOT has_intake(its_queue) THEN RETURN; END IF;
+  PERFORM lock_all(ARRAY(SELECT lock FROM stream WHERE queue = its_queue AND kind = 'main'));
+  PERFORM wake(fetch_due('{}', its_queue));
+END $$;
+
+-- Of what a session waits for, what has come: groups that have something to claim, streams that are longer than they were seen to be, queues that something was sent to from SQL.
+CREATE FUNCTION look_for(their_life uuid, their_mark bigint, groups int[], streams int[], seen bigint[], OUT mark bigint, OUT claimable int[], OUT longer int[], OUT sent int[])
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  mark := enter(their_life, their_mark, false);
+  claimable := ARRAY(SELECT g FROM unnest(groups) g WHERE is_claimable(g));
+  longer := ARRAY(SELECT w.s FROM unnest(streams, seen) AS w (s, n) JOIN place p ON p.stream = w.s WHERE p.next - 1 > w.n);
+  sent := ARRAY(SELECT id FROM queue WHERE has_intake(id));
+END $$;

@@ -1,0 +1,133 @@
+-- SPDX-License-Identifier: MPL-2.0
+--
+-- Commits: settlements, then messages at the ends of their streams, then the producer's watermark. One call a commit, so that a client that vanishes never holds a
+-- lock. A commit whose answer was lost comes again: the locks are taken first, which waits for the one that may still be at work, then the watermark is read.
+
+-- What is there in the direction that the stream of priority 0 belongs to: all priorities together.
+CREATE FUNCTION load_of(its_stream int, OUT messages bigint, OUT bytes bigint) LANGUAGE sql VOLATILE AS $$
+  SELECT sum(p.next - p.tail + p.delayed)::bigint, sum(coalesce(p.bytes, 0) + p.delayed_bytes)::bigint
+  FROM stream s JOIN stream b ON (b.queue, b.kind, b.peer) = (s.queue, s.kind, s.peer) JOIN place p ON p.stream = b.id WHERE s.id = its_stream
+$$;
+
+-- Refuses a commit that would fill a queue over its limit, with what it has room for. Replies are not counted: who could not answer would hold the requests that
+-- fill the queue. A single message that is larger than all fits where nothing is.
+CREATE FUNCTION check_room(streams int[], counts int[], bodies bytea[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  w record;
+  l record;
+  more bigint;
+BEGIN
+  FOR w IN
+    SELECT a.stream, q.id, q.name, q.size_limit, q.max_messages, q.max_bytes, sum(a.n) AS messages, min(a.first) AS first, max(a.last) AS last
+    FROM (SELECT s AS stream, n, sum(n) OVER (ORDER BY i) - n + 1 AS first, sum(n) OVER (ORDER BY i) AS last FROM unnest(streams, counts) WITH ORDINALITY AS x (s, n, i)) a
+    JOIN stream s ON s.id = a.stream JOIN queue q ON q.id = s.queue
+    WHERE s.kind <> 'mailbox' AND (q.max_messages IS NOT NULL OR q.max_bytes IS NOT NULL)
+    GROUP BY 1, 2 ORDER BY 1
+  LOOP
+    l := load_of(w.stream);
+    more := (SELECT sum(octet_length(b)) FROM unnest(bodies[w.first:w.last]) b);
+    CONTINUE WHEN (l.messages = 0 AND w.messages = 1)
+      OR (l.messages + w.messages <= coalesce(w.max_messages, 9223372036854775807) AND l.bytes + more <= coalesce(w.max_bytes, 9223372036854775807));
+    PERFORM refuse('VX003', format('queue %s is at its limit of %s: consume what is in it', w.name, w.size_limit),
+                   format('%s %s %s', w.stream, greatest(coalesce(w.max_messages, 4096) - l.messages, 0),
+                          greatest(coalesce(w.max_bytes, 9223372036854775807) - l.bytes, 0)));
+  END LOOP;
+END $$;
+
+CREATE FUNCTION commit_all(their_life uuid, their_mark bigint, its_producer uuid, its_counter bigint, durable boolean,
+                           a_stream int[], a_queue int[], a_peer text[], a_priority int[], a_only_if int[], a_count int[],
+                           m_body bytea[], m_frames int[], m_properties bytea[], m_delay bigint[], m_ttl bigint[],
+                           s_group int[], s_claim bigint[], s_done varbit[],
+                           o_settle int[], o_offset int[], o_verdict int[], o_delay bigint[], o_reason text[],
+                           t_queue int[], t_what text[], t_n bigint[],
+                           OUT mark bigint, OUT head bigint, OUT lost bigint, OUT fenced int[]) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  appends int := coalesce(cardinality(a_count), 0);
+  settles int := coalesce(cardinality(s_group), 0);
+  locks int[] := '{}';
+  appended int[] := '{}';
+  retried int[] := '{}';
+  known record;
+  outcome record;
+  target int;
+  from_n int := 1;
+  to_n int;
+BEGIN
+  mark := enter(their_life, their_mark, durable);
+  lost := 0;
+  fenced := '{}';
+  IF appends > 0 THEN
+    locks := ARRAY(SELECT lock FROM stream WHERE id = ANY (a_stream) UNION ALL
+                   SELECT mailboxes FROM queue WHERE id = ANY (a_queue) AND 0 = ANY (a_stream));
+    IF EXISTS (SELECT FROM unnest(a_stream) x WHERE x <> 0 AND NOT EXISTS (SELECT FROM stream WHERE id = x)) THEN
+      PERFORM refuse('VX001', 'no such stream');
+    END IF;
+  END IF;
+  IF settles > 0 THEN
+    locks := locks || ARRAY(SELECT lock FROM consumer_group WHERE id = ANY (s_group));
+    IF 2 = ANY (o_verdict) THEN
+      locks := locks || ARRAY(SELECT dead_stream(queue) FROM consumer_group WHERE id = ANY (s_group));
+    END IF;
+  END IF;
+  PERFORM lock_all(locks);
+  IF its_counter > 0 THEN
+    SELECT p.counter, p.fenced INTO known FROM producer p WHERE p.id = its_producer;
+    IF known.counter >= its_counter THEN
+      -- Written, so that the answer waits for a standby as the first one did.
+      UPDATE producer SET seen = now_ms() WHERE id = its_producer;
+      IF known.counter = its_counter THEN fenced := coalesce(known.fenced, '{}'); END IF;
+      IF appends > 0 THEN
+        target := a_stream[appends];
+        IF target = 0 THEN target := find_stream(a_queue[appends], 'mailbox', a_peer[appends], 0); END IF;
+        IF a_priority[appends] > 0 AND target IS NOT NULL THEN target := sibling_of(target, a_priority[appends]); END IF;
+        head := (SELECT next - 1 FROM place WHERE stream = target);
+      END IF;
+      RETURN;
+    END IF;
+  END IF;
+  IF appends > 0 THEN PERFORM check_room(a_stream, a_count, m_body); END IF;
+  FOR i IN 1..settles LOOP
+    IF o_settle IS NULL THEN
+      outcome := settle(s_group[i], s_claim[i], s_done[i], NULL, NULL, NULL, NULL);
+    ELSE
+      outcome := settle(s_group[i], s_claim[i], s_done[i], o.offsets, o.verdicts, o.waits, o.reasons)
+        FROM (SELECT array_agg(at) AS offsets, array_agg(v) AS verdicts, array_agg(w) AS waits, array_agg(r) AS reasons
+              FROM unnest(o_settle, o_offset, o_verdict, o_delay, o_reason) AS x (n, at, v, w, r) WHERE n = i - 1) o;
+    END IF;
+    IF NOT outcome.held THEN fenced := fenced || (i - 1); END IF;
+    IF outcome.back THEN retried := retried || s_group[i]; END IF;
+    IF outcome.died THEN appended := appended || dead_stream((SELECT queue FROM consumer_group WHERE id = s_group[i])); END IF;
+  END LOOP;
+  FOR i IN 1..appends LOOP
+    to_n := from_n + a_count[i] - 1;
+    IF a_only_if[i] < 0 OR NOT a_only_if[i] = ANY (fenced) THEN
+      target := a_stream[i];
+      IF target = 0 THEN target := find_stream(a_queue[i], 'mailbox', a_peer[i], 0); END IF;
+      IF target IS NULL THEN
+        lost := lost + a_count[i];
+        PERFORM add_tally(a_queue[i], 0, 'undeliverable', a_count[i]);
+      ELSE
+        IF a_priority[i] > 0 THEN target := sibling_of(target, a_priority[i]); END IF;
+        IF appends = 1 THEN
+          outcome := ROW (put(target, m_body, m_frames, m_properties, m_delay, m_ttl));
+        ELSE
+          outcome := ROW (put(target, m_body[from_n:to_n], m_frames[from_n:to_n], m_properties[from_n:to_n], m_delay[from_n:to_n], m_ttl[from_n:to_n]));
+        END IF;
+        IF outcome.f1 THEN appended := appended || target; END IF;
+        head := (SELECT next - 1 FROM place WHERE stream = target);
+      END IF;
+    END IF;
+    from_n := to_n + 1;
+  END LOOP;
+  FOR i IN 1..coalesce(cardinality(t_queue), 0) LOOP
+    PERFORM add_tally(t_queue[i], 0, t_what[i], t_n[i]);
+  END LOOP;
+  IF its_counter > 0 THEN
+    UPDATE producer p SET counter = its_counter, seen = now_ms(), fenced = nullif(commit_all.fenced, '{}') WHERE p.id = its_producer;
+    IF NOT FOUND THEN
+      INSERT INTO producer (id, counter, seen, fenced) VALUES (its_producer, its_counter, now_ms(), nullif(commit_all.fenced, '{}'));
+    END IF;
+  END IF;
+  IF appended <> '{}' OR retried <> '{}' THEN PERFORM wake(appended, retried); END IF;
+END $$;

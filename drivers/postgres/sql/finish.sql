@@ -1,0 +1,17 @@
+-- SPDX-License-Identifier: MPL-2.0
+--
+-- All functions that a session calls run with their owner's rights and in this schema: who may call which is all that a role needs to be given (rights.sql).
+-- Nobody but the owner may call any unless it says so.
+
+DO $$
+DECLARE
+  f record;
+BEGIN
+  FOR f IN SELECT p.oid::regprocedure AS called, p.proargnames[1] IN ('their_life', 'known_id') OR p.proname IN ('send', 'send_frames', 'publish', 'arm', 'disarm', 'channel') AS door
+           FROM pg_proc p WHERE p.pronamespace = current_schema::regnamespace LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f.called);
+    IF f.door THEN
+      EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER SET search_path = %I, pg_temp', f.called, current_schema);
+    END IF;
+  END LOOP;
+END $$;

@@ -1,0 +1,204 @@
+-- SPDX-License-Identifier: MPL-2.0
+--
+-- Finding or creating queues, streams, groups. What is created is created under the lock of the structure, object -1, which comes before all others. Only
+-- streams of higher priorities are made under the lock of the one beside them, which who appends has.
+
+CREATE FUNCTION make_child(its_queue int, n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('CREATE TABLE message_%1$s_%2$s (LIKE message INCLUDING ALL) INHERITS (message_%1$s)', its_queue, n);
+END $$;
+
+CREATE FUNCTION make_queue(its_name text, its_retain text, its_keep text, its_amount bigint, its_limit text, most_messages bigint, most_bytes bigint)
+RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  made int;
+BEGIN
+  INSERT INTO queue (name, retain, keep, amount, size_limit, max_messages, max_bytes)
+    VALUES (its_name, its_retain, its_keep, its_amount, its_limit, most_messages, most_bytes) RETURNING id INTO made;
+  EXECUTE format('CREATE TABLE message_%s (LIKE message INCLUDING ALL) INHERITS (message)', made);
+  PERFORM make_child(made, 1);
+  RETURN made;
+END $$;
+
+-- In a later epoch all that it will have is of that one.
+CREATE FUNCTION make_stream(its_queue int, its_kind text, its_peer text, its_priority int, its_lock int DEFAULT NULL) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  made int := nextval('ids');
+  q record;
+BEGIN
+  SELECT mailboxes, keep = 'size' OR max_bytes IS NOT NULL AS counted INTO q FROM queue WHERE id = its_queue;
+  INSERT INTO stream (id, queue, kind, peer, priority, lock, fork)
+    VALUES (made, its_queue, its_kind, its_peer, its_priority, CASE WHEN its_kind = 'mailbox' THEN q.mailboxes ELSE coalesce(its_lock, made) END,
+            (SELECT 0 FROM store WHERE epoch > 1));
+  INSERT INTO place (stream, bytes) VALUES (made, CASE WHEN q.counted THEN 0 END);
+  RETURN made;
+END $$;
+
+CREATE FUNCTION find_stream(its_queue int, its_kind text, its_peer text, its_priority int) RETURNS int LANGUAGE sql VOLATILE AS $$
+  SELECT id FROM stream WHERE (queue, kind, peer, priority) = (its_queue, its_kind, its_peer, its_priority)
+$$;
+
+-- The stream of another priority beside one of priority 0, whose lock is held.
+CREATE FUNCTION sibling_of(its_stream int, its_priority int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  s record;
+BEGIN
+  SELECT * INTO s FROM stream WHERE id = its_stream;
+  RETURN coalesce(find_stream(s.queue, s.kind, s.peer, its_priority), make_stream(s.queue, s.kind, s.peer, its_priority, s.lock));
+END $$;
+
+-- Where letters go that nobody can read, with the structure's lock; the queue that has them is not seen before it has had one.
+CREATE FUNCTION make_dead_queue(its_queue int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  its_name text := (SELECT name || '.dead' FROM queue WHERE id = its_queue AND NOT dead);
+  letters int;
+BEGIN
+  IF its_name IS NULL THEN RETURN; END IF;
+  letters := (SELECT id FROM queue WHERE name = its_name);
+  IF letters IS NULL THEN letters := make_queue(its_name, 'forever', 'forever', 0, '', NULL, NULL); END IF;
+  IF find_stream(letters, 'main', '', 0) IS NULL THEN PERFORM make_stream(letters, 'main', '', 0); END IF;
+END $$;
+
+CREATE FUNCTION dead_stream(its_queue int) RETURNS int LANGUAGE sql VOLATILE AS $$
+  SELECT s.id FROM queue q JOIN queue d ON d.name = q.name || '.dead' JOIN stream s ON s.queue = d.id AND s.kind = 'main' AND s.priority = 0 WHERE q.id = its_queue
+$$;
+
+-- A group begins in each of its streams by itself; one that comes later it reads from its beginning. The stream that is sent to from SQL is there as soon as somebody
+-- would receive from it.
+CREATE FUNCTION make_group(its_queue int, its_kind text, its_peer text, its_name text, from_kind text, from_value bigint, its_filter bytea, deliveries int)
+RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  first_stream int := coalesce(find_stream(its_queue, its_kind, its_peer, 0), make_stream(its_queue, its_kind, its_peer, 0));
+  made int := nextval('ids');
+  beside record;
+BEGIN
+  PERFORM make_dead_queue(its_queue);
+  INSERT INTO consumer_group (id, queue, kind, peer, name, lock, filter, max_deliveries)
+    VALUES (made, its_queue, its_kind, its_peer, its_name, CASE WHEN its_kind = 'mailbox' THEN (SELECT mailboxes FROM queue WHERE id = its_queue) ELSE made END,
+            its_filter, deliveries);
+  IF its_kind = 'mailbox' THEN PERFORM wake(NULL, NULL, NULL, ARRAY[its_queue]); END IF;
+  IF from_kind = 'oldest' THEN RETURN made; END IF;
+  beside := start_beside(first_stream, from_kind, from_value);
+  INSERT INTO cursor (grp, stream, next)
+    SELECT made, id, CASE WHEN id = first_stream THEN position_of(id, from_kind, from_value) ELSE position_of(id, beside.kind, beside.value) END
+    FROM stream WHERE (queue, kind, peer) = (its_queue, its_kind, its_peer);
+  RETURN made;
+END $$;
+
+-- What the queue is declared with counts the bytes of its streams, or does not.
+CREATE FUNCTION count_bytes(its_queue int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  s record;
+  counted boolean := (SELECT keep = 'size' OR max_bytes IS NOT NULL FROM queue WHERE id = its_queue);
+  total bigint;
+BEGIN
+  FOR s IN SELECT p.stream, p.tail FROM stream t JOIN place p ON p.stream = t.id WHERE t.queue = its_queue LOOP
+    IF counted THEN
+      EXECUTE format('SELECT coalesce(sum(octet_length(body)), 0) FROM message_%s WHERE stream = $1 AND seq >= $2', its_queue) INTO total USING s.stream, s.tail;
+    END IF;
+    UPDATE place SET bytes = total WHERE stream = s.stream;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION open_queue(their_life uuid, their_mark bigint, its_name text, new_retain text, new_keep text, new_amount bigint, retain_declared boolean,
+                           new_limit text, most_messages bigint, most_bytes bigint, limit_declared boolean, may_create boolean, may_change boolean,
+                           its_groups text[], its_role text, excluded text[],
+                           OUT mark bigint, OUT id int, OUT retain text, OUT size_limit text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  q record;
+  g text;
+BEGIN
+  mark := enter(their_life, their_mark, true);
+  FOR attempt IN 1..2 LOOP
+    SELECT * INTO q FROM queue WHERE name = its_name;
+    EXIT WHEN FOUND AND (its_role = '' OR its_role = ANY (string_to_array(q.roles, ' ')))
+      AND NOT (retain_declared AND q.retain <> new_retain) AND NOT (limit_declared AND q.size_limit <> new_limit)
+      AND NOT EXISTS (SELECT FROM unnest(its_groups) n WHERE NOT EXISTS (SELECT FROM consumer_group c WHERE c.queue = q.id AND c.kind = 'main' AND c.name = n));
+    IF attempt = 1 THEN PERFORM lock_all(ARRAY[-1]); END IF;
+  END LOOP;
+  IF q.id IS NULL THEN
+    IF NOT may_create THEN PERFORM refuse('VX001', 'no queue ' || its_name); END IF;
+    IF right(its_name, 5) = '.dead' THEN
+      id := make_queue(its_name, 'forever', 'forever', 0, '', NULL, NULL);
+    ELSE
+      id := make_queue(its_name, new_retain, new_keep, new_amount, new_limit, most_messages, most_bytes);
+    END IF;
+  ELSE
+    id := q.id;
+    IF string_to_array(q.roles, ' ') && excluded THEN PERFORM refuse('VX002', 'roles', q.roles); END IF;
+    IF NOT q.dead AND ((retain_declared AND q.retain <> new_retain) OR (limit_declared AND q.size_limit <> new_limit)) THEN
+      IF NOT may_change THEN
+        PERFORM refuse('VX002', format('queue %s was declared with retain=%s%s; leave the option out, or bind to change it', its_name, q.retain,
+                                       CASE WHEN q.size_limit = '' THEN '' ELSE ' and limit=' || q.size_limit END));
+      END IF;
+      PERFORM lock_all(ARRAY(SELECT lock FROM stream WHERE queue = q.id));
+      UPDATE queue SET retain = CASE WHEN retain_declared THEN new_retain ELSE retain END, keep = CASE WHEN retain_declared THEN new_keep ELSE keep END,
+                       amount = CASE WHEN retain_declared THEN new_amount ELSE amount END, size_limit = CASE WHEN limit_declared THEN new_limit ELSE size_limit END,
+                       max_messages = CASE WHEN limit_declared THEN most_messages ELSE max_messages END,
+                       max_bytes = CASE WHEN limit_declared THEN most_bytes ELSE max_bytes END
+        WHERE queue.id = q.id;
+      PERFORM count_bytes(q.id);
+      PERFORM wake(NULL, NULL, ARRAY(SELECT stream.id FROM stream WHERE queue = q.id AND kind <> 'mailbox'));
+    END IF;
+  END IF;
+  FOREACH g IN ARRAY its_groups LOOP
+    CONTINUE WHEN EXISTS (SELECT FROM consumer_group c WHERE c.queue = open_queue.id AND c.kind = 'main' AND c.name = g);
+    IF q.id IS NOT NULL AND NOT may_change THEN
+      PERFORM refuse('VX002', format('queue %s was declared without the group %s; leave the option groups out, or bind to change it', its_name, g));
+    END IF;
+    PERFORM make_group(open_queue.id, 'main', '', g, 'oldest', 0, '', 10);
+  END LOOP;
+  UPDATE queue SET roles = ltrim(roles || ' ' || its_role)
+    WHERE queue.id = open_queue.id AND its_role <> '' AND NOT its_role = ANY (string_to_array(roles, ' '));
+  SELECT queue.retain, queue.size_limit INTO retain, size_limit FROM queue WHERE queue.id = open_queue.id;
+END $$;
+
+CREATE FUNCTION open_stream(their_life uuid, their_mark bigint, its_queue int, its_kind text, its_peer text, its_priority int, may_create boolean,
+                            OUT mark bigint, OUT id int, OUT head bigint, OUT fork bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  base int;
+BEGIN
+  mark := enter(their_life, their_mark, true);
+  id := find_stream(its_queue, its_kind, its_peer, its_priority);
+  IF id IS NULL THEN
+    IF NOT EXISTS (SELECT FROM queue WHERE queue.id = its_queue) THEN PERFORM refuse('VX001', 'no such queue'); END IF;
+    IF NOT may_create THEN PERFORM refuse('VX001', 'no such stream'); END IF;
+    PERFORM lock_all(ARRAY[-1]);
+    base := coalesce(find_stream(its_queue, its_kind, its_peer, 0), make_stream(its_queue, its_kind, its_peer, 0));
+    IF its_priority > 0 THEN
+      PERFORM lock_all(ARRAY(SELECT lock FROM stream WHERE stream.id = base));
+      id := sibling_of(base, its_priority);
+    ELSE
+      id := base;
+    END IF;
+  END IF;
+  SELECT p.next - 1, s.fork INTO head, fork FROM stream s JOIN place p ON p.stream = s.id WHERE s.id = open_stream.id;
+END $$;
+
+CREATE FUNCTION open_group(their_life uuid, their_mark bigint, its_queue int, its_kind text, its_peer text, its_name text, from_kind text, from_value bigint,
+                           new_filter bytea, deliveries int, default_deliveries int,
+                           OUT mark bigint, OUT id int, OUT max_deliveries int, OUT filter bytea) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  mark := enter(their_life, their_mark, true);
+  FOR attempt IN 1..2 LOOP
+    SELECT g.id, g.max_deliveries, g.filter INTO id, max_deliveries, filter FROM consumer_group g
+      WHERE (g.queue, g.kind, g.peer, g.name) = (its_queue, its_kind, its_peer, its_name);
+    EXIT WHEN FOUND;
+    IF attempt = 1 THEN PERFORM lock_all(ARRAY[-1]); END IF;
+  END LOOP;
+  IF id IS NULL THEN
+    IF NOT EXISTS (SELECT FROM queue WHERE queue.id = its_queue) THEN PERFORM refuse('VX001', 'no such queue'); END IF;
+    max_deliveries := coalesce(deliveries, default_deliveries);
+    filter := coalesce(new_filter, '');
+    id := make_group(its_queue, its_kind, its_peer, its_name, from_kind, from_value, filter, max_deliveries);
+    RETURN;
+  END IF;
+  IF coalesce(deliveries, max_deliveries) <> max_deliveries OR coalesce(new_filter, filter) <> filter THEN
+    max_deliveries := coalesce(deliveries, max_deliveries);
+    filter := coalesce(new_filter, filter);
+    UPDATE consumer_group g SET max_deliveries = open_group.max_deliveries, filter = open_group.filter WHERE g.id = open_group.id;
+  END IF;
+END $$;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The statement that makes or renews a schema. One, so that it is one transaction through any pooler: a DO block that executes the texts.
+#include "migrations.hpp"
+
+namespace vtx::postgres {
+namespace {
+
+/// No text of ours contains the tag.
+std::string quoted(const std::string& text) { return "$vtx_text$" + text + "$vtx_text$"; }
+
+std::string execute(const std::string& text) { return "  EXECUTE " + quoted(text) + ";\n"; }
+
+}  // namespace
+
+std::string migration_statement(const std::string& name) {
+  const auto all = migrations();
+  const auto texts = functions();
+  std::string body =
+      "DECLARE\n  present int := 0;\n  f record;\nBEGIN\n"
+      "  PERFORM pg_advisory_xact_lock(hashtext('vtx'), hashtext(" + quoted(name) + "));\n"
+      "  IF to_regclass(" + quoted("\"" + name + "\".store") + ") IS NOT NULL THEN\n"
+      "    EXECUTE " + quoted("SELECT schema FROM \"" + name + "\".store") + " INTO present;\n  END IF;\n"
+      "  IF present >= " + std::to_string(all.size()) + " THEN RETURN; END IF;\n"
+      "  IF to_regnamespace(" + quoted("\"" + name + "\"") + ") IS NULL THEN CREATE SCHEMA \"" + name + "\"; END IF;\n"
+      "  PERFORM set_config('search_path', " + quoted("\"" + name + "\"") + ", true), set_config('check_function_bodies', 'off', true);\n";
+  for (std::size_t i = 0; i < all.size(); ++i)
+    body += "  IF present < " + std::to_string(i + 1) + " THEN\n" + execute(all[i]) + "  END IF;\n";
+  body +=
+      "  FOR f IN SELECT oid::regprocedure AS called FROM pg_proc WHERE pronamespace = current_schema::regnamespace LOOP\n"
+      "    EXECUTE 'DROP FUNCTION ' || f.called || ' CASCADE';\n  END LOOP;\n";
+  for (const char* text : texts) body += execute(text);
+  body += "  UPDATE store SET schema = " + std::to_string(all.size()) + ";\nEND ";
+  return "DO $vtx_block$\n" + body + "$vtx_block$";
+}
+
+}  // namespace vtx::postgres

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The session loop: operations go out at once, each as one call on one of the two connections, and their answers come back in order of each.
+#include "store.hpp"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "errors.hpp"
+
+namespace vtx::postgres {
+namespace {
+
+using namespace std::chrono_literals;
+using driver::Completion;
+using driver::Ms;
+
+constexpr Ms kLongGoodbye{1000};  // for a server that is slow to hear that our holders have ended
+
+/// What must go on while others wait for locks and disks. It wakes nobody, for whom this store's own waits would look as if nobody waited.
+bool is_aside(const driver::Operation& operation) {
+  return std::holds_alternative<driver::Beat>(operation) || std::holds_alternative<driver::Read>(operation) ||
+         std::holds_alternative<driver::ListPeers>(operation) || std::holds_alternative<driver::Locate>(operation) ||
+         std::holds_alternative<driver::Inspect>(operation) || std::holds_alternative<driver::Check>(operation);
+}
+
+std::int32_t small(driver::Id id) { return static_cast<std::int32_t>(std::min<driver::Id>(id, INT32_MAX)); }
+
+/// What it waits for, having found nothing.
+std::optional<Wait> wait_of(const driver::Operation& operation, const Completion& out) {
+  if (const auto* next = std::get_if<driver::ClaimNext>(&operation); next && !out.claim && !out.retry_waiting)
+    return Wait{{'g', small(next->group)}, 0};
+  if (const auto* read = std::get_if<driver::Read>(&operation); read && read->wait && out.messages.empty())
+    return Wait{{'s', small(read->stream)}, out.head};
+  if (const auto* list = std::get_if<driver::ListPeers>(&operation); list && list->wait && out.peers.empty())
+    return Wait{{'j', small(list->queue)}, 0};
+  return std::nullopt;
+}
+
+}  // namespace
+
+PostgresStore::PostgresStore(const driver::Clock& clock)
+    : clock_(clock), epoll_(epoll_create1(EPOLL_CLOEXEC)), work_(clock), side_(clock) {}
+
+PostgresStore::~PostgresStore() {
+  stop();
+  if (epoll_ >= 0) ::close(epoll_);
+}
+
+void PostgresStore::submit(driver::u64 ticket, driver::Operation operation) {
+  if (state_ == State::live) return run(ticket, std::move(operation));
+  if (state_ == State::opening) {
+    early_.emplace_back(ticket, std::move(operation));
+    return;
+  }
+  Completion refused;
+  refused.ticket = ticket;
+  refused.status = {Code::lost, "the store is not open"};
+  done_.push_back(std::move(refused));
+}
+
+PostgresStore::Lane& PostgresStore::lane_of(const driver::Operation& operation) {
+  return is_aside(operation) ? side_ : work_;
+}
+
+void PostgresStore::run(driver::u64 ticket, driver::Operation operation) {
+  Completion answer;
+  answer.ticket = ticket;
+  answer.status = check(operation);
+  if (const auto* stop = std::get_if<driver::StopWaiting>(&operation)) {
+    waits_.remove({'g', small(stop->group)});
+    done_.push_back(std::move(answer));
+    return;
+  }
+  if (!answer.status.ok()) {
+    done_.push_back(std::move(answer));
+    return;
+  }
+  std::int32_t turn = 0;
+  if (const auto* tend = std::get_if<driver::Tend>(&operation))
+    if (const auto found = turns_.find(tend->queue); found != turns_.end()) turn = found->second;
+  Request request = make_request(info_.schema, life_, operation, turn);
+  Lane& lane = lane_of(operation);
+  const bool durable = request.durable;
+  send(lane, {Errand::operation, ticket, std::move(operation), durable}, std::move(request));
+}
+
+void PostgresStore::send(Lane& lane, Sent sent, Request request) {
+  const auto id = ++last_id_;
+  sent_.emplace(id, std::move(sent));
+  lane.connection.send(id, request.statement, std::move(request.parameters));
+  unflushed_ = true;
+}
+
+/// Its socket may have become another one.
+void PostgresStore::watch(Lane& lane) {
+  const int fd = lane.connection.fd();
+  const bool writes = lane.connection.wants_write();
+  const bool anew = lane.connection.state() == Connection::State::connecting || fd != lane.watched;
+  if (!anew && writes == lane.writes) return;
+  epoll_event event{};
+  event.events = (lane.connection.wants_read() ? EPOLLIN : 0U) | (writes ? EPOLLOUT : 0U);
+  event.data.fd = fd;
+  if (anew && lane.watched >= 0) (void)epoll_ctl(epoll_, EPOLL_CTL_DEL, lane.watched, nullptr);
+  if (fd >= 0 && epoll_ctl(epoll_, anew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) != 0)
+    (void)epoll_ctl(epoll_, anew ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+  lane.watched = fd;
+  lane.writes = writes;
+}
+
+void PostgresStore::poll(std::vector<Completion>& out) {
+  unflushed_ = false;
+  for (Lane* lane : {&work_, &side_}) {
+    if (state_ == State::closed) break;
+    lane->connection.poll();
+    take_replies(*lane);
+    if (state_ == State::closed) break;
+    if (lane->connection.failed()) {
+      end_session(lane->connection.why());
+      break;
+    }
+    watch(*lane);
+  }
+  if (state_ == State::opening) go_on_opening();
+  if (state_ == State::live) arm_waits();
+  if (state_ == State::live) look_if_due();
+  if (unflushed_ && state_ != State::closed) {
+    for (Lane* lane : {&work_, &side_}) {
+      lane->connection.poll();
+      watch(*lane);
+    }
+    unflushed_ = false;
+  }
+  std::move(done_.begin(), done_.end(), std::back_inserter(out));
+  done_.clear();
+}
+
+void PostgresStore::take_replies(Lane& lane) {
+  for (auto& reply : lane.connection.take_replies()) {
+    on_reply(std::move(reply));
+    if (state_ == State::closed) return;
+  }
+  for (const auto& notification : lane.connection.take_notifications()) on_notification(notification);
+}
+
+Ms PostgresStore::next_poll() const {
+  if (!done_.empty() || unflushed_) return Ms(0);
+  if (state_ == State::closed) return Ms::max();
+  std::optional<driver::Steady> until;
+  const auto sooner = [&](std::optional<driver::Steady> at) {
+    if (at && (!until || *at < *until)) until = at;
+  };
+  sooner(work_.connection.deadline());
+  sooner(side_.connection.deadline());
+  if (state_ == State::live && !waits_.empty() && !looking_) sooner(look_at_);
+  if (state_ == State::live && !waits_.empty() && !info_.pooler && !arming_ && !waits_.unarmed().empty())
+    sooner(clock_.now() + 2ms);
+  if (!until) return Ms::max();
+  return std::max(Ms(0), std::chrono::ceil<Ms>(*until - clock_.now()));
+}
+
+void PostgresStore::on_reply(Reply reply) {
+  const auto found = sent_.find(reply.ticket);
+  if (found == sent_.end()) return;
+  Sent sent = std::move(found->second);
+  sent_.erase(found);
+  if (sent.errand == Errand::operation) return on_answer(std::move(sent), reply);
+  const Result& result = reply.result;
+  if (!result.ok()) {
+    const bool may_fail = sent.errand == Errand::maintain || sent.errand == Errand::end_holders;
+    const Status why = translate(result, info_.place);
+    if (!may_fail || why.code() == Code::lost) end_session(why);
+    return;
+  }
+  switch (sent.errand) {
+    case Errand::look: return on_look(result);
+    case Errand::migrate: return send_look();
+    case Errand::begin: return on_begin(result);
+    case Errand::listen: return become_live();
+    case Errand::arm: return on_armed(result);
+    case Errand::look_for: return on_looked(result);
+    case Errand::operation:
+    case Errand::disarm:
+    case Errand::fetch_sent:
+    case Errand::maintain:
+    case Errand::end_holders: return;
+  }
+}
+
+void PostgresStore::on_answer(Sent sent, const Reply& reply) {
+  Completion out;
+  out.ticket = sent.ticket;
+  const Result& result = reply.result;
+  if (!result.ok()) {
+    out.status = translate(result, info_.place);
+    if (out.status.code() == Code::lost) {
+      const Status why = out.status;
+      done_.push_back(std::move(out));
+      return end_session(why);
+    }
+    const driver::Id full = read_refusal(sent.operation, result, out);
+    if (full != 0) wait_for({{'r', small(full)}, 0});
+    done_.push_back(std::move(out));
+    return;
+  }
+  if (reply.standby_wait_cancelled && sent.durable) {
+    out.status = {Code::in_doubt, info_.place + ": the wait for the standby was cancelled, so the commit may be on this server only"};
+    const Status why = out.status;
+    done_.push_back(std::move(out));
+    return end_session({Code::lost, why.text()});
+  }
+  life_.mark = std::max(life_.mark, result.integer(0, 0));
+  if (sent.durable) life_.synced = std::max(life_.synced, result.integer(0, 0));
+  remember(info_.place + "/" + info_.schema, life_);
+  read_answer(sent.operation, result, out);
+  after(sent, out);
+  if (sent.errand == Errand::operation && std::holds_alternative<driver::Tend>(sent.operation))
+    turns_[std::get<driver::Tend>(sent.operation).queue] = static_cast<std::int32_t>(result.integer(0, 5));
+  done_.push_back(std::move(out));
+}
+
+/// What an answer means for later.
+void PostgresStore::after(const Sent& sent, const Completion& out) {
+  if (const auto* beat = std::get_if<driver::Beat>(&sent.operation); beat && beat->holder == 0) holders_.insert(out.id);
+  if (const auto wait = wait_of(sent.operation, out)) wait_for(*wait);
+  if (std::holds_alternative<driver::Tend>(sent.operation) && !out.more)
+    send(work_, {Errand::maintain, 0, {}, false}, call(info_.schema, life_, "maintain", 0));
+}
+
+void PostgresStore::lose(const Sent& sent) {
+  if (sent.errand != Errand::operation) return;
+  Completion lost;
+  lost.ticket = sent.ticket;
+  const bool doubtful = std::holds_alternative<driver::Commit>(sent.operation);
+  lost.status = doubtful ? Status(Code::in_doubt, info_.place + ": the commit's outcome is unknown until it is submitted again")
+                         : Status(Code::lost, info_.place + ": the session ended");
+  done_.push_back(std::move(lost));
+}
+
+void PostgresStore::end_session(Status why) {
+  close();
+  Completion lost;
+  lost.event = driver::Event::lost;
+  lost.status = std::move(why);
+  done_.push_back(std::move(lost));
+}
+
+/// Answers that come meanwhile are good. Else time shows that our holders have ended.
+void PostgresStore::stop() {
+  if (state_ == State::closed) return;
+  if (state_ == State::live && !holders_.empty()) {
+    Request request = call(info_.schema, life_, "end_holders", 1);
+    request.parameters.begin_array(kInt8);
+    for (const auto holder : holders_) request.parameters.element(holder);
+    request.parameters.end_array();
+    send(work_, {Errand::end_holders, 0, {}, false}, std::move(request));
+    const auto last = last_id_;
+    const auto until = clock_.now() + kLongGoodbye;
+    while (state_ == State::live && sent_.contains(last) && clock_.now() < until && !work_.connection.failed()) {
+      work_.connection.poll();
+      take_replies(work_);
+      if (state_ != State::live || !sent_.contains(last) || work_.connection.failed()) break;
+      pollfd one{work_.connection.fd(), static_cast<short>(POLLIN | (work_.connection.wants_write() ? POLLOUT : 0)), 0};
+      (void)::poll(&one, 1, 20);
+    }
+  }
+  close();
+}
+
+void PostgresStore::close() {
+  for (Lane* lane : {&work_, &side_}) {
+    if (lane->watched >= 0) (void)epoll_ctl(epoll_, EPOLL_CTL_DEL, lane->watched, nullptr);
+    lane->watched = -1;
+    lane->connection.close();
+  }
+  for (const auto& [id, sent] : std::exchange(sent_, {})) lose(sent);
+  for (auto& [ticket, operation] : std::exchange(early_, {})) lose({Errand::operation, ticket, std::move(operation), false});
+  holders_.clear();
+  waits_.clear();
+  turns_.clear();
+  arming_ = looking_ = unflushed_ = false;
+  state_ = State::closed;
+}
+
+}  // namespace vtx::postgres

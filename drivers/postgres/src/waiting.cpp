@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Who found nothing waits: the server is told what for, and tells when it has come. Behind a pooler, which passes no notifications on, it is asked again and again.
+#include <algorithm>
+
+#include "store.hpp"
+
+namespace vtx::postgres {
+namespace {
+
+constexpr driver::Ms kShortLook{10}, kLongLook{250}, kSlowLook{1000};
+constexpr std::size_t kLooksAtOnce = 500;
+
+std::vector<driver::Id>& list_of(driver::Completion& changed, char kind) {
+  if (kind == 's') return changed.streams;
+  if (kind == 'r') return changed.roomy;
+  return kind == 'j' ? changed.joined : changed.groups;
+}
+
+void add_ids(Parameters& to, const std::vector<Key>& keys, char kind) {
+  to.begin_array(kInt4);
+  for (const Key key : keys)
+    if (key.kind == kind) to.element(key.id);
+  to.end_array();
+}
+
+}  // namespace
+
+void PostgresStore::wait_for(Wait wait) {
+  waits_.add(wait);
+  if (!info_.pooler) return;
+  look_each_ = kShortLook;
+  look_at_ = std::min(look_at_, clock_.now() + look_each_);
+}
+
+void PostgresStore::tell(const std::vector<Key>& keys) {
+  driver::Completion changed;
+  changed.event = driver::Event::changed;
+  for (const Key key : keys)
+    if (waits_.remove(key)) list_of(changed, key.kind).push_back(static_cast<driver::Id>(key.id));
+  if (changed.groups.empty() && changed.streams.empty() && changed.roomy.empty() && changed.joined.empty()) return;
+  done_.push_back(std::move(changed));
+}
+
+void PostgresStore::on_notification(const Notification& notification) {
+  if (state_ != State::live) return;
+  std::vector<std::int32_t> sent;
+  auto keys = parse_words(notification.payload, sent);
+  if (!keys) {
+    keys.emplace();
+    for (const auto& [key, seen] : waits_.waiting()) keys->push_back(key);
+  }
+  for (const auto queue : sent) {
+    Request request = call(info_.schema, life_, "fetch_sent", 1);
+    request.parameters.add(queue);
+    send(work_, {Errand::fetch_sent, 0, {}, false}, std::move(request));
+  }
+  // Nobody here waits for it any more: then nobody need tell.
+  std::vector<Key> idle;
+  for (const Key key : *keys)
+    if (waits_.armed(key) && !waits_.waiting().contains(key)) idle.push_back(key);
+  tell(*keys);
+  if (idle.empty()) return;
+  Request request;
+  request.statement = "SELECT \"" + info_.schema + "\".disarm($1,$2,$3,$4)";
+  for (const char kind : {'g', 's', 'r', 'j'}) add_ids(request.parameters, idle, kind);
+  for (const Key key : idle) waits_.disarm(key);
+  send(side_, {Errand::disarm, 0, {}, false}, std::move(request));
+}
+
+/// What came while the server was being told would not be noticed: so what it has taken note of is looked at once more.
+void PostgresStore::arm_waits() {
+  if (info_.pooler || arming_) return;
+  const auto keys = waits_.unarmed();
+  if (keys.empty()) return;
+  Request request;
+  request.statement = "SELECT * FROM \"" + info_.schema + "\".arm($1,$2,$3,$4)";
+  for (const char kind : {'g', 's', 'r', 'j'}) add_ids(request.parameters, keys, kind);
+  for (const Key key : keys) waits_.asked(key);
+  arming_ = true;
+  send(side_, {Errand::arm, 0, {}, false}, std::move(request));
+}
+
+void PostgresStore::on_armed(const Result& result) {
+  arming_ = false;
+  std::vector<Key> armed;
+  int column = 0;
+  for (const char kind : {'g', 's', 'r', 'j'})
+    for (const auto id : result.integers(0, column++)) armed.push_back({kind, static_cast<std::int32_t>(id)});
+  waits_.answered(armed);
+  tell(armed);
+}
+
+void PostgresStore::look_if_due() {
+  if (looking_ || waits_.empty() || clock_.now() < look_at_) return;
+  std::vector<Key> keys;
+  if (info_.pooler) {
+    // Room and newcomers are best looked for by asking again.
+    std::vector<Key> others;
+    for (const auto& [key, seen] : waits_.waiting()) (key.kind == 'g' || key.kind == 's' ? keys : others).push_back(key);
+    tell(others);
+    if (keys.size() > kLooksAtOnce) keys.resize(kLooksAtOnce);
+  }
+  Request request = call(info_.schema, life_, "look_for", 3);
+  add_ids(request.parameters, keys, 'g');
+  add_ids(request.parameters, keys, 's');
+  request.parameters.begin_array(kInt8);
+  for (const Key key : keys)
+    if (key.kind == 's') request.parameters.element(waits_.waiting().at(key));
+  request.parameters.end_array();
+  looking_ = true;
+  send(side_, {Errand::look_for, 0, {}, false}, std::move(request));
+}
+
+void PostgresStore::on_looked(const Result& result) {
+  looking_ = false;
+  look_each_ = info_.pooler ? std::min(kLongLook, look_each_ * 3 / 2) : kSlowLook;
+  look_at_ = clock_.now() + look_each_;
+  std::vector<Key> keys;
+  for (const auto id : result.integers(0, 1)) keys.push_back({'g', static_cast<std::int32_t>(id)});
+  for (const auto id : result.integers(0, 2)) keys.push_back({'s', static_cast<std::int32_t>(id)});
+  tell(keys);
+  for (const auto queue : result.integers(0, 3)) {
+    Request request = call(info_.schema, life_, "fetch_sent", 1);
+    request.parameters.add(static_cast<std::int32_t>(queue));
+    send(work_, {Errand::fetch_sent, 0, {}, false}, std::move(request));
+  }
+}
+
+}  // namespace vtx::postgres
