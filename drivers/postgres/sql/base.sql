@@ -52,12 +52,11 @@ $$;
 CREATE FUNCTION enter(their_life uuid, their_mark bigint, durable boolean) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   s record;
-  m bigint;
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(lock_class(), 0);
   SELECT life, server INTO s FROM store;
-  m := nextval('mark');
-  IF s.life <> their_life OR m <= their_mark OR s.server <> server_life() THEN
+  -- Looked at before it moves: who is refused must not make up for what is missing.
+  IF s.life <> their_life OR (SELECT last_value FROM mark) < their_mark OR s.server <> server_life() THEN
     PERFORM refuse('VX009', 'the database went back in time or its server began anew; VTX opens it again');
   END IF;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -69,7 +68,7 @@ BEGIN
   ELSIF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
-  RETURN m;
+  RETURN nextval('mark');
 END $$;
 
 CREATE FUNCTION add_tally(its_queue int, its_group int, word text, many bigint) RETURNS void LANGUAGE sql AS $$

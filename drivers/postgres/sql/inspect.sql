@@ -49,7 +49,7 @@ BEGIN
   RETURN oldest;
 END $$;
 
-CREATE FUNCTION group_stats(its_queue int, mailboxes boolean)
+CREATE FUNCTION group_stats(its_queue int, all_mailboxes boolean)
 RETURNS TABLE (kind text, peer text, name text, depth bigint, claimed bigint, retrying bigint, trimmed bigint, filter bytea, seq bigint, oldest bigint) LANGUAGE sql VOLATILE AS $$
   SELECT g.kind, g.peer, g.name, x.fresh + x.retrying + x.claimed, x.claimed, x.retrying, x.trimmed, g.filter,
          coalesce((SELECT needed_from(g.id, s.id) FROM stream s WHERE (s.queue, s.kind, s.peer, s.priority) = (g.queue, g.kind, g.peer, 0)), 0),
@@ -57,11 +57,11 @@ RETURNS TABLE (kind text, peer text, name text, depth bigint, claimed bigint, re
   FROM consumer_group g, LATERAL (
     SELECT (SELECT coalesce(sum(greatest(f.next - f.from_seq, 0)), 0)::bigint FROM sources_of(g.id) f) AS fresh, waiting_in(g.id) AS retrying, claimed_in(g.id) AS claimed,
            (SELECT coalesce(sum(t.n), 0)::bigint FROM tally t WHERE t.queue = its_queue AND t.grp = g.id AND t.what = 'trimmed') AS trimmed) x
-  WHERE g.queue = its_queue AND (mailboxes OR g.kind <> 'mailbox' OR x.fresh + x.retrying + x.claimed > 0)
+  WHERE g.queue = its_queue AND (all_mailboxes OR g.kind <> 'mailbox' OR x.fresh + x.retrying + x.claimed > 0)
   ORDER BY g.kind, g.peer, g.name
 $$;
 
-CREATE FUNCTION inspect(their_life uuid, their_mark bigint, its_name text, mailboxes boolean)
+CREATE FUNCTION inspect(their_life uuid, their_mark bigint, its_name text, all_mailboxes boolean)
 RETURNS TABLE (mark bigint, name text, retain text, size_limit text, messages bigint, bytes bigint, head bigint, tail bigint, delayed bigint, dead bigint,
                words text[], counts bigint[], kinds text[], peers text[], names text[], depths bigint[], claims bigint[], retries bigint[], trims bigint[],
                filters bytea[], seqs bigint[], oldests bigint[]) LANGUAGE plpgsql AS $$
@@ -81,7 +81,7 @@ BEGIN
              FROM (SELECT y.what, sum(y.n)::bigint AS n FROM tally y WHERE y.queue = q.id GROUP BY y.what) x) t,
     LATERAL (SELECT array_agg(x.kind) AS kinds, array_agg(x.peer) AS peers, array_agg(x.name) AS names, array_agg(x.depth) AS depths, array_agg(x.claimed) AS claims,
                     array_agg(x.retrying) AS retries, array_agg(x.trimmed) AS trims, array_agg(x.filter) AS filters, array_agg(x.seq) AS seqs, array_agg(x.oldest) AS oldests
-             FROM group_stats(q.id, mailboxes) x) g
+             FROM group_stats(q.id, all_mailboxes) x) g
     -- One that was made for letters that never died is nobody's business.
     WHERE (its_name = '' OR q.name = its_name)
       AND NOT (q.dead AND its_name = '' AND coalesce(p.next, 1) = 1 AND NOT EXISTS (SELECT FROM consumer_group c WHERE c.queue = q.id))
