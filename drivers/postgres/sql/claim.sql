@@ -23,21 +23,21 @@ BEGIN
 END $$;
 
 -- Appends what is due, with its streams locked; what was sent from SQL, too. Answers the streams that it touched.
-CREATE FUNCTION fetch_due(its_streams int[], its_queue int) RETURNS int[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION fetch_due(its_streams int[], its_queue int, most int) RETURNS int[] LANGUAGE plpgsql AS $$
 DECLARE
-  left_over int := 10000;
+  left_over int := most;
   touched int[] := '{}';
   n int;
   s int;
 BEGIN
   FOREACH s IN ARRAY its_streams LOOP
-    n := fire(s, left_over, 8388608);
+    n := fire(s, left_over, 1048576);
     IF n > 0 THEN touched := touched || s; END IF;
     left_over := left_over - n;
     EXIT WHEN left_over <= 0;
   END LOOP;
   IF its_queue IS NOT NULL AND has_intake(its_queue) THEN
-    IF take_in(its_queue, 4096) > 0 THEN touched := touched || find_stream(its_queue, 'main', '', 0); END IF;
+    IF take_in(its_queue, most) > 0 THEN touched := touched || find_stream(its_queue, 'main', '', 0); END IF;
   END IF;
   RETURN touched;
 END $$;
@@ -70,7 +70,7 @@ BEGIN
   asks_intake := g.kind = 'main' AND has_intake(g.queue);
   IF due_streams <> '{}' OR asks_intake THEN
     PERFORM lock_all(ARRAY(SELECT x.lock FROM sources_of(its_group) x WHERE x.due <= present OR asks_intake) || g.lock);
-    touched := fetch_due(due_streams, CASE WHEN asks_intake THEN g.queue END);
+    touched := fetch_due(due_streams, CASE WHEN asks_intake THEN g.queue END, 1000);
     PERFORM wake(touched);
   ELSE
     PERFORM lock_all(ARRAY[g.lock]);
@@ -94,7 +94,7 @@ BEGIN
           EXIT sources;
         END IF;
         SELECT x.*, t.id AS queue_id, t.dead INTO got FROM stream st JOIN queue t ON t.id = st.queue,
-          LATERAL read_range(st.queue, r.stream, r.first, r.last, CASE WHEN r.delivered > 0 THEN 1 ELSE most END, most_bytes) x WHERE st.id = r.stream;
+          LATERAL read_range(st.queue, r.stream, greatest(r.first, (SELECT p.tail FROM place p WHERE p.stream = r.stream)), r.last, CASE WHEN r.delivered > 0 THEN 1 ELSE most END, most_bytes) x WHERE st.id = r.stream;
         IF got.first IS NULL OR got.whole THEN
           DELETE FROM retry x WHERE x.id = r.id;
         ELSE
@@ -138,7 +138,7 @@ BEGIN
   SELECT min(x.due), true INTO due_in, retry_later FROM retry x WHERE x.grp = its_group;
   retry_later := due_in IS NOT NULL;
   due_in := least(due_in, (SELECT min(x.due) FROM sources_of(its_group) x));
-  due_in := greatest(due_in - now_ms(), 0);
+  IF due_in IS NOT NULL THEN due_in := greatest(due_in - now_ms(), 0); END IF;
 END $$;
 
 -- Reading without leasing.
@@ -160,7 +160,7 @@ BEGIN
   head := p.next - 1;
   tail := CASE WHEN (SELECT dead FROM queue WHERE id = s.queue) THEN next_at(s.queue, its_stream, p.tail) ELSE p.tail END;
   more := NOT got.whole;
-  due_in := greatest(p.due - now_ms(), 0);
+  due_in := CASE WHEN p.due IS NOT NULL THEN greatest(p.due - now_ms(), 0) END;
   seqs := got.seqs;
   storeds := got.storeds;
   expiries := got.expiries;
@@ -186,7 +186,7 @@ BEGIN
   mark := enter(their_life, their_mark, false);
   IF NOT has_intake(its_queue) THEN RETURN; END IF;
   PERFORM lock_all(ARRAY(SELECT lock FROM stream WHERE queue = its_queue AND kind = 'main'));
-  PERFORM wake(fetch_due('{}', its_queue));
+  PERFORM wake(fetch_due('{}', its_queue, 10000));
 END $$;
 
 -- Of what a session waits for, what has come: groups that have something to claim, streams that are longer than they were seen to be, queues that something was sent to from SQL.

@@ -37,7 +37,7 @@ std::optional<Wait> wait_of(const driver::Operation& operation, const Completion
   if (const auto* read = std::get_if<driver::Read>(&operation); read && read->wait && out.messages.empty())
     return Wait{{'s', small(read->stream)}, out.head};
   if (const auto* list = std::get_if<driver::ListPeers>(&operation); list && list->wait && out.peers.empty())
-    return Wait{{'j', small(list->queue)}, 0};
+    return Wait{{'j', small(list->queue)}, out.head};
   return std::nullopt;
 }
 
@@ -96,20 +96,20 @@ void PostgresStore::send(Lane& lane, Sent sent, Request request) {
   unflushed_ = true;
 }
 
-/// Its socket may have become another one.
+/// Its socket may have become another one, while it connects of the same number even.
 void PostgresStore::watch(Lane& lane) {
   const int fd = lane.connection.fd();
-  const bool writes = lane.connection.wants_write();
+  const auto events = (lane.connection.wants_read() ? EPOLLIN : 0U) | (lane.connection.wants_write() ? EPOLLOUT : 0U);
   const bool anew = lane.connection.state() == Connection::State::connecting || fd != lane.watched;
-  if (!anew && writes == lane.writes) return;
+  if (!anew && events == lane.events) return;
   epoll_event event{};
-  event.events = (lane.connection.wants_read() ? EPOLLIN : 0U) | (writes ? EPOLLOUT : 0U);
+  event.events = events;
   event.data.fd = fd;
   if (anew && lane.watched >= 0) (void)epoll_ctl(epoll_, EPOLL_CTL_DEL, lane.watched, nullptr);
   if (fd >= 0 && epoll_ctl(epoll_, anew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) != 0)
     (void)epoll_ctl(epoll_, anew ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
   lane.watched = fd;
-  lane.writes = writes;
+  lane.events = events;
 }
 
 void PostgresStore::poll(std::vector<Completion>& out) {

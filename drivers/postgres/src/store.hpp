@@ -45,7 +45,7 @@ class PostgresStore final : public driver::Store {
     explicit Lane(const driver::Clock& clock) : connection(clock) {}
     Connection connection;
     int watched = -1;  ///< in the epoll set
-    bool writes = false;
+    std::uint32_t events = 0;
   };
 
   // --- opening (open.cpp)

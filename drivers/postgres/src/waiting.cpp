@@ -24,6 +24,13 @@ void add_ids(Parameters& to, const std::vector<Key>& keys, char kind) {
   to.end_array();
 }
 
+void add_seen(Parameters& to, const std::vector<Key>& keys, char kind, const Waits& waits) {
+  to.begin_array(kInt8);
+  for (const Key key : keys)
+    if (key.kind == kind) to.element(waits.waiting().at(key));
+  to.end_array();
+}
+
 }  // namespace
 
 void PostgresStore::wait_for(Wait wait) {
@@ -68,14 +75,15 @@ void PostgresStore::on_notification(const Notification& notification) {
   send(side_, {Errand::disarm, 0, {}, false}, std::move(request));
 }
 
-/// What came while the server was being told would not be noticed: so what it has taken note of is looked at once more.
+/// What came before the server has taken note would not be noticed: so it looks once more itself.
 void PostgresStore::arm_waits() {
   if (info_.pooler || arming_) return;
   const auto keys = waits_.unarmed();
   if (keys.empty()) return;
   Request request;
-  request.statement = "SELECT * FROM \"" + info_.schema + "\".arm($1,$2,$3,$4)";
+  request.statement = "SELECT * FROM \"" + info_.schema + "\".arm($1,$2,$3,$4,$5,$6)";
   for (const char kind : {'g', 's', 'r', 'j'}) add_ids(request.parameters, keys, kind);
+  for (const char kind : {'s', 'j'}) add_seen(request.parameters, keys, kind, waits_);
   for (const Key key : keys) waits_.asked(key);
   arming_ = true;
   send(side_, {Errand::arm, 0, {}, false}, std::move(request));
@@ -83,12 +91,14 @@ void PostgresStore::arm_waits() {
 
 void PostgresStore::on_armed(const Result& result) {
   arming_ = false;
-  std::vector<Key> armed;
-  int column = 0;
-  for (const char kind : {'g', 's', 'r', 'j'})
-    for (const auto id : result.integers(0, column++)) armed.push_back({kind, static_cast<std::int32_t>(id)});
-  waits_.answered(armed);
-  tell(armed);
+  const auto keys_from = [&](int column) {
+    std::vector<Key> keys;
+    for (const char kind : {'g', 's', 'r', 'j'})
+      for (const auto id : result.integers(0, column++)) keys.push_back({kind, static_cast<std::int32_t>(id)});
+    return keys;
+  };
+  waits_.answered(keys_from(0));
+  tell(keys_from(4));
 }
 
 void PostgresStore::look_if_due() {
@@ -104,10 +114,7 @@ void PostgresStore::look_if_due() {
   Request request = call(info_.schema, life_, "look_for", 3);
   add_ids(request.parameters, keys, 'g');
   add_ids(request.parameters, keys, 's');
-  request.parameters.begin_array(kInt8);
-  for (const Key key : keys)
-    if (key.kind == 's') request.parameters.element(waits_.waiting().at(key));
-  request.parameters.end_array();
+  add_seen(request.parameters, keys, 's', waits_);
   looking_ = true;
   send(side_, {Errand::look_for, 0, {}, false}, std::move(request));
 }

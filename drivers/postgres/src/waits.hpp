@@ -23,7 +23,7 @@ struct Key {
 
 struct Wait {
   Key key;
-  driver::Seq seen = 0;  ///< of a stream: its newest sequence then
+  driver::Seq seen = 0;  ///< of a stream its newest sequence then; of a queue its newest peer
 };
 
 /// Confined to the driver's thread.
