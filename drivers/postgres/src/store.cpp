@@ -112,31 +112,26 @@ void PostgresStore::watch(Lane& lane) {
   lane.events = events;
 }
 
+/// What an answer lets go out goes out before this returns, and an answer that came with that is not left lying where no descriptor tells of it.
 void PostgresStore::poll(std::vector<Completion>& out) {
-  unflushed_ = false;
-  for (Lane* lane : {&work_, &side_}) {
-    if (state_ == State::closed) break;
-    lane->connection.poll();
-    take_replies(*lane);
-    if (state_ == State::closed) break;
-    if (lane->connection.failed()) {
-      end_session(lane->connection.why());
-      break;
-    }
-    watch(*lane);
-  }
-  if (state_ == State::opening) go_on_opening();
-  if (state_ == State::live) arm_waits();
-  if (state_ == State::live) look_if_due();
-  if (unflushed_ && state_ != State::closed) {
-    for (Lane* lane : {&work_, &side_}) {
-      lane->connection.poll();
-      watch(*lane);
-    }
+  do {
     unflushed_ = false;
-  }
+    for (Lane* lane : {&work_, &side_}) poll(*lane);
+    if (state_ == State::opening) go_on_opening();
+    if (state_ == State::live) arm_waits();
+    if (state_ == State::live) look_if_due();
+  } while (unflushed_ && state_ != State::closed);
   std::move(done_.begin(), done_.end(), std::back_inserter(out));
   done_.clear();
+}
+
+void PostgresStore::poll(Lane& lane) {
+  if (state_ == State::closed) return;
+  lane.connection.poll();
+  take_replies(lane);
+  if (state_ == State::closed) return;
+  if (lane.connection.failed()) return end_session(lane.connection.why());
+  watch(lane);
 }
 
 void PostgresStore::take_replies(Lane& lane) {

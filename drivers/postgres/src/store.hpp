@@ -59,6 +59,7 @@ class PostgresStore final : public driver::Store {
   Lane& lane_of(const driver::Operation& operation);
   void send(Lane& lane, Sent sent, Request request);
   void run(driver::u64 ticket, driver::Operation operation);
+  void poll(Lane& lane);
   void watch(Lane& lane);
   void take_replies(Lane& lane);
   void on_reply(Reply reply);
