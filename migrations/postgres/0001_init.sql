@@ -110,7 +110,7 @@ CREATE TABLE intake (
   PRIMARY KEY (queue, xid, id)
 );
 
--- The books. These are their shapes; rows are in NAME_GENERATION, and the views NAME lead there.
+-- The books. These are their shapes; rows are in NAME_GENERATION, half full so that a changed row stays on its page, and the views NAME lead there.
 
 -- Where a stream is. Its messages are those from tail to next - 1.
 CREATE TABLE shape_place (
@@ -124,7 +124,7 @@ CREATE TABLE shape_place (
   due bigint,                                -- the first one's time; NULL none
   fired_due bigint NOT NULL DEFAULT 0,       -- delayed messages up to this time and number have been appended
   fired_id bigint NOT NULL DEFAULT 0
-) WITH (fillfactor = 50);
+);
 
 -- What each link committed last: a commit whose answer was lost is recognised when it comes again.
 CREATE TABLE shape_producer (
@@ -133,7 +133,7 @@ CREATE TABLE shape_producer (
   seen bigint NOT NULL,
   fenced int[],                              -- settlements of a commit that were refused: it gets the same answer again
   fenced_at bigint                           -- that commit's counter
-) WITH (fillfactor = 50);
+);
 
 -- Where each group reads on; a stream without a row is at its beginning.
 CREATE TABLE shape_cursor (
@@ -141,7 +141,7 @@ CREATE TABLE shape_cursor (
   stream int NOT NULL,
   next bigint NOT NULL,
   PRIMARY KEY (grp, stream)
-) WITH (fillfactor = 50);
+);
 
 -- Ranges in consumers' hands. Bit i of done, from the left: message first+i is settled. A claim with all bits set is deleted.
 CREATE TABLE shape_claim (
@@ -157,10 +157,10 @@ CREATE TABLE shape_claim (
   priority int NOT NULL,                     -- what of it comes again has it too
   reason text NOT NULL,
   done varbit NOT NULL DEFAULT ''
-) WITH (fillfactor = 70);
+);
 CREATE INDEX ON shape_claim (grp, stream);
 CREATE INDEX ON shape_claim (stream);
-CREATE INDEX ON shape_claim (holder);
+CREATE INDEX ON shape_claim (holder, number);
 
 -- Ranges to be delivered again, oldest due first; shrinks from the front.
 CREATE TABLE shape_retry (
@@ -184,7 +184,7 @@ CREATE TABLE shape_holder (
   lease bigint NOT NULL,
   seen bigint NOT NULL,                      -- when it last did, for people
   ended bigint                               -- when it said so itself, or that was noticed
-) WITH (fillfactor = 50);
+);
 
 -- Names that one holder has: 'peer:X', the mailbox of X.
 CREATE TABLE shape_hold (
@@ -208,6 +208,6 @@ CREATE INDEX ON shape_tally (queue);
 CREATE TABLE shape_looked (
   queue int PRIMARY KEY,
   xid xid8 NOT NULL
-) WITH (fillfactor = 50);
+);
 
 INSERT INTO store (schema, oldest_library) VALUES (1, '0.1.0');

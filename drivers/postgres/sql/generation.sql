@@ -20,7 +20,7 @@ DECLARE
   book text;
 BEGIN
   FOREACH book IN ARRAY books() LOOP
-    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', book || '_' || now, 'shape_' || book);
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL) WITH (fillfactor = 50)', book || '_' || now, 'shape_' || book);
     IF now > 1 THEN
       EXECUTE CASE book
         -- A link that commits again after a day merely gets a new row.

@@ -167,31 +167,28 @@ BEGIN
   PERFORM wake(NULL, NULL, ARRAY(SELECT id FROM stream WHERE queue = q AND kind = 'main'));
 END $$;
 
--- One child more where the one that is written to is large, and the books anew where they are. All others are kept out for that moment, and nobody waits long for it.
+-- Queues whose child that is written to is large: over 64 MiB, and over a sixteenth of all that the queue has.
+CREATE FUNCTION full_children() RETURNS TABLE (queue int, child int) LANGUAGE sql VOLATILE AS $$
+  SELECT q.id, q.child FROM queue q JOIN pg_class c ON c.relnamespace = current_schema::regnamespace AND c.relname = 'message_' || q.id || '_' || q.child
+  WHERE pg_relation_size(c.oid) > coalesce(nullif(current_setting('vtx.child_bytes', true), '')::bigint, 64 * 1048576)
+    AND pg_relation_size(c.oid) > (SELECT sum(pg_relation_size(i.inhrelid)) / 16 FROM pg_inherits i
+                                   WHERE i.inhparent = (quote_ident(current_schema) || '.message_' || q.id)::regclass)
+$$;
+
+-- One child more for each. Nobody writes meanwhile: the books' lock is held alone.
 CREATE FUNCTION begin_children() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  q record;
-  large bigint := coalesce(nullif(current_setting('vtx.child_bytes', true), '')::bigint, 64 * 1048576);
+  f record;
 BEGIN
-  FOR q IN
-    SELECT x.id, x.child FROM queue x JOIN pg_class c ON c.relnamespace = current_schema::regnamespace AND c.relname = 'message_' || x.id || '_' || x.child
-    WHERE pg_relation_size(c.oid) > greatest(large, (SELECT sum(pg_relation_size(i.inhrelid)) / 16 FROM pg_inherits i
-                                                     WHERE i.inhparent = (quote_ident(current_schema) || '.message_' || x.id)::regclass))
-  LOOP
-    INSERT INTO segment (queue, child, stream, last) SELECT q.id, q.child, p.stream, p.next - 1 FROM stream s JOIN place p ON p.stream = s.id
-      WHERE s.queue = q.id AND p.next > p.tail;
-    -- So that it is not taken for one that is written to when all of its streams are empty.
-    INSERT INTO segment (queue, child, stream, last) VALUES (q.id, q.child, 0, 0);
-    PERFORM make_child(q.id, q.child + 1);
-    UPDATE queue SET child = q.child + 1 WHERE id = q.id;
+  FOR f IN SELECT * FROM full_children() LOOP
+    -- The row of stream 0 stands for a child all of whose streams are empty.
+    INSERT INTO segment (queue, child, stream, last)
+      SELECT f.queue, f.child, p.stream, p.next - 1 FROM stream s JOIN place p ON p.stream = s.id WHERE s.queue = f.queue AND p.next > p.tail
+      UNION ALL SELECT f.queue, f.child, 0, 0;
+    PERFORM make_child(f.queue, f.child + 1);
+    UPDATE queue SET child = f.child + 1 WHERE id = f.queue;
   END LOOP;
 END $$;
-
-CREATE FUNCTION needs_children() RETURNS boolean LANGUAGE sql VOLATILE AS $$
-  SELECT EXISTS (
-    SELECT FROM queue x JOIN pg_class c ON c.relnamespace = current_schema::regnamespace AND c.relname = 'message_' || x.id || '_' || x.child
-    WHERE pg_relation_size(c.oid) > coalesce(nullif(current_setting('vtx.child_bytes', true), '')::bigint, 64 * 1048576))
-$$;
 
 CREATE FUNCTION drop_children() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -215,7 +212,7 @@ BEGIN
   mark := enter(their_life, their_mark, false);
   -- One at a time is enough.
   IF NOT pg_try_advisory_xact_lock(lock_class(), -2) THEN RETURN; END IF;
-  IF size_of_books() >= greatest(1048576, 3 * (SELECT books_bytes FROM store)) OR needs_children() THEN
+  IF size_of_books() >= greatest(1048576, 3 * (SELECT books_bytes FROM store)) OR EXISTS (SELECT FROM full_children()) THEN
     BEGIN
       PERFORM set_config('lock_timeout', '100ms', true);
       PERFORM pg_advisory_xact_lock(lock_class(), 0);
