@@ -138,7 +138,8 @@ CREATE TABLE shape_producer (
   id uuid PRIMARY KEY,
   counter bigint NOT NULL,
   seen bigint NOT NULL,
-  fenced int[]                               -- settlements of that commit that were refused: it gets the same answer again
+  fenced int[],                              -- settlements of a commit that were refused: it gets the same answer again
+  fenced_at bigint                           -- that commit's counter
 ) WITH (fillfactor = 50);
 
 -- Where each group reads on; a stream without a row is at its beginning.

@@ -9,6 +9,11 @@ CREATE FUNCTION load_of(its_stream int, OUT messages bigint, OUT bytes bigint) L
   FROM stream s JOIN stream b ON (b.queue, b.kind, b.peer) = (s.queue, s.kind, s.peer) JOIN place p ON p.stream = b.id WHERE s.id = its_stream
 $$;
 
+CREATE FUNCTION has_room(its_stream int) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+  SELECT l.messages < coalesce(q.max_messages, 9223372036854775807) AND l.bytes < coalesce(q.max_bytes, 9223372036854775807)
+  FROM stream s JOIN queue q ON q.id = s.queue, LATERAL load_of(s.id) l WHERE s.id = its_stream
+$$;
+
 -- Refuses a commit that would fill a queue over its limit, with what it has room for. Replies are not counted: who could not answer would hold the requests that
 -- fill the queue. A single message that is larger than all fits where nothing is.
 CREATE FUNCTION check_room(streams int[], counts int[], bodies bytea[]) RETURNS void LANGUAGE plpgsql AS $$
@@ -53,6 +58,7 @@ DECLARE
   target int;
   from_n int := 1;
   to_n int;
+  present bigint;
 BEGIN
   mark := enter(their_life, their_mark, durable);
   lost := 0;
@@ -71,12 +77,13 @@ BEGIN
     END IF;
   END IF;
   PERFORM lock_all(locks);
+  present := now_ms();
   IF its_counter > 0 THEN
-    SELECT p.counter, p.fenced INTO known FROM producer p WHERE p.id = its_producer;
+    SELECT p.counter, p.fenced, p.fenced_at INTO known FROM producer p WHERE p.id = its_producer;
     IF known.counter >= its_counter THEN
       -- Written, so that the answer waits for a standby as the first one did.
-      UPDATE producer SET seen = now_ms() WHERE id = its_producer;
-      IF known.counter = its_counter THEN fenced := coalesce(known.fenced, '{}'); END IF;
+      UPDATE producer SET seen = present WHERE id = its_producer;
+      IF known.fenced_at = its_counter THEN fenced := coalesce(known.fenced, '{}'); END IF;
       IF appends > 0 THEN
         target := a_stream[appends];
         IF target = 0 THEN target := find_stream(a_queue[appends], 'mailbox', a_peer[appends], 0); END IF;
@@ -110,9 +117,9 @@ BEGIN
       ELSE
         IF a_priority[i] > 0 THEN target := sibling_of(target, a_priority[i]); END IF;
         IF appends = 1 THEN
-          outcome := ROW (put(target, m_body, m_frames, m_properties, m_delay, m_ttl));
+          outcome := ROW (put(target, present, m_body, m_frames, m_properties, m_delay, m_ttl));
         ELSE
-          outcome := ROW (put(target, m_body[from_n:to_n], m_frames[from_n:to_n], m_properties[from_n:to_n], m_delay[from_n:to_n], m_ttl[from_n:to_n]));
+          outcome := ROW (put(target, present, m_body[from_n:to_n], m_frames[from_n:to_n], m_properties[from_n:to_n], m_delay[from_n:to_n], m_ttl[from_n:to_n]));
         END IF;
         IF outcome.f1 THEN appended := appended || target; END IF;
         head := (SELECT next - 1 FROM place WHERE stream = target);
@@ -124,9 +131,11 @@ BEGIN
     PERFORM add_tally(t_queue[i], 0, t_what[i], t_n[i]);
   END LOOP;
   IF its_counter > 0 THEN
-    UPDATE producer p SET counter = its_counter, seen = now_ms(), fenced = nullif(commit_all.fenced, '{}') WHERE p.id = its_producer;
+    -- The newest refusals are kept, also behind commits that met none.
+    UPDATE producer p SET counter = its_counter, seen = present, fenced = CASE WHEN commit_all.fenced <> '{}' THEN commit_all.fenced ELSE p.fenced END,
+                          fenced_at = CASE WHEN commit_all.fenced <> '{}' THEN its_counter ELSE p.fenced_at END WHERE p.id = its_producer;
     IF NOT FOUND THEN
-      INSERT INTO producer (id, counter, seen, fenced) VALUES (its_producer, its_counter, now_ms(), nullif(commit_all.fenced, '{}'));
+      INSERT INTO producer (id, counter, seen, fenced, fenced_at) VALUES (its_producer, its_counter, present, commit_all.fenced, its_counter);
     END IF;
   END IF;
   IF appended <> '{}' OR retried <> '{}' THEN PERFORM wake(appended, retried); END IF;

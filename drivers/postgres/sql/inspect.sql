@@ -9,6 +9,7 @@ DECLARE
   n bigint;
 BEGIN
   SELECT q.id, q.dead, p.tail, p.next INTO s FROM stream x JOIN queue q ON q.id = x.queue JOIN place p ON p.stream = x.id WHERE x.id = its_stream;
+  IF NOT FOUND THEN RETURN 0; END IF;
   IF NOT s.dead THEN RETURN s.next - s.tail; END IF;
   EXECUTE format('SELECT count(*) FROM message_%s WHERE stream = $1 AND seq >= $2', s.id) INTO n USING its_stream, s.tail;
   RETURN n;
@@ -73,7 +74,7 @@ BEGIN
     SELECT m, q.name, q.retain, q.size_limit,
            (SELECT coalesce(sum(rows_in(s.id)), 0)::bigint FROM stream s WHERE s.queue = q.id),
            (SELECT coalesce(sum(bytes_in(s.id)), 0)::bigint FROM stream s WHERE s.queue = q.id),
-           coalesce(p.next - 1, 0), CASE WHEN q.dead THEN next_at(q.id, p.stream, p.tail) ELSE coalesce(p.tail, 1) END,
+           coalesce(p.next - 1, 0), CASE WHEN q.dead AND p.stream IS NOT NULL THEN next_at(q.id, p.stream, p.tail) ELSE coalesce(p.tail, 1) END,
            (SELECT coalesce(sum(d.delayed), 0)::bigint FROM stream s JOIN place d ON d.stream = s.id WHERE s.queue = q.id),
            coalesce(rows_in(dead_stream(q.id)), 0), t.words, t.counts, g.kinds, g.peers, g.names, g.depths, g.claims, g.retries, g.trims, g.filters, g.seqs, g.oldests
     FROM queue q LEFT JOIN stream main ON (main.queue, main.kind, main.priority) = (q.id, 'main', 0) LEFT JOIN place p ON p.stream = main.id,

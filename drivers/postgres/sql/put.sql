@@ -22,10 +22,9 @@ BEGIN
   RETURN p.next + many - 1;
 END $$;
 
--- Puts into the ledger what is not for now. Its time is never before what has been fired.
-CREATE FUNCTION delay_all(its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], delays bigint[], ttls bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Puts into the ledger what is not for now, counted from `present`. Its time is never before what has been fired.
+CREATE FUNCTION delay_all(its_stream int, present bigint, bodies bytea[], frame_counts int[], property_texts bytea[], delays bigint[], ttls bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  present bigint := now_ms();
   p record;
   added record;
 BEGIN
@@ -41,7 +40,7 @@ BEGIN
 END $$;
 
 -- Appends what is for now and puts aside what is not. Answers whether the one, and whether something now comes sooner than all that was known.
-CREATE FUNCTION put(its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], delays bigint[], ttls bigint[]) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION put(its_stream int, present bigint, bodies bytea[], frame_counts int[], property_texts bytea[], delays bigint[], ttls bigint[]) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   m record;
   before bigint;
@@ -51,7 +50,7 @@ BEGIN
     RETURN true;
   END IF;
   before := (SELECT due FROM place WHERE stream = its_stream);
-  PERFORM delay_all(its_stream, bodies, frame_counts, property_texts, delays, ttls);
+  PERFORM delay_all(its_stream, present, bodies, frame_counts, property_texts, delays, ttls);
   SELECT array_agg(x.b ORDER BY x.n) AS b, array_agg(x.f ORDER BY x.n) AS f, array_agg(x.p ORDER BY x.n) AS p, array_agg(x.t ORDER BY x.n) AS t INTO m
     FROM unnest(bodies, frame_counts, property_texts, delays, ttls) WITH ORDINALITY AS x (b, f, p, d, t, n) WHERE coalesce(x.d, 0) <= 0;
   IF m.b IS NOT NULL THEN

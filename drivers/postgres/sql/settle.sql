@@ -20,8 +20,8 @@ DECLARE
 BEGIN
   SELECT q.id, q.name, group_text(cg.kind, cg.peer, cg.name) AS called INTO g FROM consumer_group cg JOIN queue q ON q.id = cg.queue WHERE cg.id = c.grp;
   letters := dead_stream(g.id);
-  EXECUTE format('SELECT frames, properties, body FROM message_%s WHERE stream = $1 AND seq = $2', (SELECT queue FROM stream WHERE id = c.stream))
-    INTO m USING c.stream, its_seq;
+  EXECUTE format('SELECT frames, properties, body FROM message_%s m JOIN place p ON p.stream = m.stream AND m.seq >= p.tail WHERE m.stream = $1 AND m.seq = $2',
+                 (SELECT queue FROM stream WHERE id = c.stream)) INTO m USING c.stream, its_seq;
   IF m.body IS NULL THEN RETURN false; END IF;
   IF c.stream = letters THEN origin := property_of(m.properties, 'Dead-Sequence'); END IF;
   kept := convert_to(coalesce((SELECT string_agg(line || E'\n', '' ORDER BY n)

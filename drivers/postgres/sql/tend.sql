@@ -108,7 +108,7 @@ BEGIN
     turn := after_stream;
     RETURN;
   END IF;
-  touched := fetch_due(ARRAY(SELECT p.stream FROM place p JOIN stream x ON x.id = p.stream WHERE x.queue = q.id AND p.due <= now_ms()), q.id);
+  touched := fetch_due(ARRAY(SELECT p.stream FROM place p JOIN stream x ON x.id = p.stream WHERE x.queue = q.id AND p.due <= now_ms()), q.id, 4000);
   more := EXISTS (SELECT FROM place p JOIN stream x ON x.id = p.stream WHERE x.queue = q.id AND p.due <= now_ms());
   freed := touched;
   DELETE FROM delayed d USING place p, stream x WHERE x.queue = q.id AND p.stream = x.id AND p.fired_due > 0

@@ -33,9 +33,11 @@ BEGIN
   END LOOP;
 END $$;
 
--- Waits of a session, in a connection that changes nothing: shares the lock, unless somebody who changes something has it just now. Answers which it has got.
-CREATE FUNCTION arm(groups int[], streams int[], roomy int[], joined int[], OUT got_groups int[], OUT got_streams int[], OUT got_roomy int[], OUT got_joined int[])
-LANGUAGE plpgsql AS $$
+-- Waits of a session, in a connection that changes nothing: shares the lock, unless somebody who changes something has it just now. Answers what it has got, and what has come
+-- already (has_come()).
+CREATE FUNCTION arm(groups int[], group_dues bigint[], streams int[], seqs bigint[], stream_dues bigint[], roomy int[], joined int[], peers_seen bigint[],
+                    OUT got_groups int[], OUT got_streams int[], OUT got_roomy int[], OUT got_joined int[],
+                    OUT new_groups int[], OUT new_streams int[], OUT new_roomy int[], OUT new_joined int[]) LANGUAGE plpgsql AS $$
 DECLARE
   class int := -lock_class();
 BEGIN
@@ -43,6 +45,7 @@ BEGIN
   got_streams := ARRAY(SELECT id FROM stream WHERE id = ANY (streams) AND pg_try_advisory_lock_shared(class, lock));
   got_roomy := ARRAY(SELECT r FROM unnest(roomy) r WHERE pg_try_advisory_lock_shared(class, -r));
   got_joined := ARRAY(SELECT j FROM unnest(joined) j WHERE pg_try_advisory_lock_shared(class, -j));
+  SELECT * INTO new_groups, new_streams, new_roomy, new_joined FROM has_come(groups, group_dues, streams, seqs, stream_dues, roomy, joined, peers_seen);
 END $$;
 
 CREATE FUNCTION disarm(groups int[], streams int[], roomy int[], joined int[]) RETURNS void LANGUAGE plpgsql AS $$

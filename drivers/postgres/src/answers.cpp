@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "texts.hpp"
 #include "vtx/driver/names.hpp"
 #include "vtx/driver/roles.hpp"
 
@@ -91,8 +92,8 @@ QueueStats read_queue(const Result& result, int row) {
     };
     GroupStats& group = stats.groups.emplace_back();
     std::string kind = next_text(kinds);
-    std::string peer = next_text(peers);
-    group.name = to_text({std::move(kind), std::move(peer), next_text(names)});
+    std::string peer = read_name(next_text(peers));
+    group.name = to_text({std::move(kind), std::move(peer), read_name(next_text(names))});
     const auto filter = next_bytes(filters);
     group.filter.assign(reinterpret_cast<const char*>(filter.data()), filter.size());
     group.depth = at(depths);
@@ -131,7 +132,7 @@ struct Reader {
   }
   void operator()(const ListPeers&) const {
     auto peers = result.array(0, 2);
-    for (const auto id : result.integers(0, 1)) out.peers.push_back({static_cast<Id>(id), next_text(peers)});
+    for (const auto id : result.integers(0, 1)) out.peers.push_back({static_cast<Id>(id), read_name(next_text(peers))});
     out.more = result.boolean(0, 3);
     if (out.peers.empty()) out.head = result.number(0, 4);
   }

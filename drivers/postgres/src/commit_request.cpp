@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "texts.hpp"
+
 namespace vtx::postgres {
 namespace {
 
@@ -41,7 +43,7 @@ void add_of_messages(Parameters& to, Oid type, Oid array, const Commit& commit, 
 void add_appends(Parameters& to, const std::vector<Append>& appends) {
   add_array(to, kInt4, appends, [](const Append& append) { return small(append.stream); });
   add_array(to, kInt4, appends, [](const Append& append) { return small(append.queue); });
-  add_array(to, kText, appends, [](const Append& append) { return std::string_view(append.peer); });
+  add_array(to, kText, appends, [](const Append& append) { return stored_name(append.peer); });
   add_array(to, kInt4, appends, [](const Append& append) { return std::int32_t{append.priority}; });
   add_array(to, kInt4, appends, [](const Append& append) { return std::int32_t{append.only_if}; });
   add_array(to, kInt4, appends, [](const Append& append) { return static_cast<std::int32_t>(append.messages.size()); });
@@ -86,17 +88,6 @@ void add_bits(Parameters& to, const std::vector<u64>& words, std::vector<std::by
   to.element_bytes(bytes);
 }
 
-/// A database takes neither NUL nor what is no UTF-8 for text; a reason is for people.
-std::string readable(const std::string& text) {
-  std::string clean;
-  for (const char c : text) clean += c >= ' ' || c == '\n' || c == '\t' || (c & 0x80) != 0 ? c : '?';
-  const bool ascii = std::all_of(clean.begin(), clean.end(), [](char c) { return (c & 0x80) == 0; });
-  if (!ascii && !is_utf8(clean))
-    std::replace_if(
-        clean.begin(), clean.end(), [](char c) { return (c & 0x80) != 0; }, '?');
-  return clean;
-}
-
 void add_settles(Parameters& to, const std::vector<Settle>& settles) {
   add_array(to, kInt4, settles, [](const Settle& settle) { return small(settle.group); });
   add_array(to, kInt8, settles, [](const Settle& settle) { return settle.claim; });
@@ -138,24 +129,6 @@ const char* door_of(const Commit& commit) {
 }  // namespace
 
 /// Well-formed as RFC 3629 has it.
-bool is_utf8(std::string_view text) {
-  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
-  const auto* const end = at + text.size();
-  while (at < end) {
-    const unsigned lead = *at++;
-    if (lead < 0x80) continue;
-    const int more = lead >= 0xc2 && lead < 0xe0 ? 1 : (lead & 0xf0) == 0xe0 ? 2 : lead >= 0xf0 && lead < 0xf5 ? 3 : 0;
-    if (more == 0 || end - at < more) return false;
-    const unsigned second = *at;
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
-        (lead == 0xf4 && second > 0x8f))
-      return false;
-    for (int i = 0; i < more; ++i)
-      if ((*at++ & 0xc0) != 0x80) return false;
-  }
-  return true;
-}
-
 Status check_commit(const Commit& commit) {
   for (const auto& append : commit.appends) {
     if (!append.origin.empty()) return {Code::unsupported, "forwarding between stores is not yet supported"};

@@ -8,8 +8,6 @@
 namespace vtx::postgres {
 
 Status check_commit(const driver::Commit& commit);
-/// Well-formed, as RFC 3629 has it.
-bool is_utf8(std::string_view text);
 /// One that check_commit() let pass.
 Request make_commit(const std::string& schema, const Life& life, const driver::Commit& commit);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "commit_request.hpp"
+#include "texts.hpp"
 #include "vtx/driver/names.hpp"
 #include "vtx/driver/options.hpp"
 
@@ -33,7 +34,7 @@ StartText start_of(const std::string& from) {
 }
 
 Status check_from(const std::string& from) {
-  const auto start = parse_start(from.empty() ? "oldest" : from);
+  const auto start = parse_start(from);
   return start ? Status() : Status(Code::invalid, "option 'from': " + start.error().text());
 }
 
@@ -61,7 +62,7 @@ void add_limit(Parameters& to, u64 amount) {
 
 void add_texts(Parameters& to, const std::vector<std::string>& texts) {
   to.begin_array(kText);
-  for (const auto& text : texts) to.element(std::string_view(text));
+  for (const auto& text : texts) to.element(std::string_view(stored_name(text)));
   to.end_array();
 }
 
@@ -105,7 +106,7 @@ struct Maker {
   }
   Request operator()(const OpenStream& open) const {
     Request request = open.create ? call("open_stream", 5) : call("look_at_stream", 4);
-    request.parameters.add(small(open.queue)).add(open.kind).add(open.peer).add(std::int32_t{open.priority});
+    request.parameters.add(small(open.queue)).add(open.kind).add(stored_name(open.peer)).add(std::int32_t{open.priority});
     if (!open.create) return request;
     request.parameters.add(open.create);
     request.durable = true;
@@ -115,7 +116,7 @@ struct Maker {
     Request request = call("open_group", 9);
     const auto start = start_of(open.from);
     Parameters& to = request.parameters;
-    to.add(small(open.queue)).add(open.kind).add(open.peer).add(open.name).add(start.kind).add(start.value);
+    to.add(small(open.queue)).add(open.kind).add(stored_name(open.peer)).add(stored_name(open.name)).add(start.kind).add(start.value);
     if (open.filter)
       to.add_bytes(std::as_bytes(std::span(*open.filter)));
     else
@@ -135,7 +136,7 @@ struct Maker {
   }
   Request operator()(const Hold& hold) const {
     Request request = call("hold_name", 4);
-    request.parameters.add(small(hold.queue)).add(hold.what).add(hold.holder).add(hold.release);
+    request.parameters.add(small(hold.queue)).add(stored_name(hold.what)).add(hold.holder).add(hold.release);
     return request;
   }
   Request operator()(const Forget& forget) const {
@@ -209,7 +210,7 @@ struct Maker {
     }
     const bool seek = steer.verb == Verb::seek;
     Request request = call(seek ? "seek_group" : "drop_group", seek ? 7 : 6);
-    request.parameters.add(steer.queue).add(group.kind).add(group.peer).add(group.name).add(steer.group);
+    request.parameters.add(steer.queue).add(group.kind).add(stored_name(group.peer)).add(stored_name(group.name)).add(stored_name(steer.group));
     if (seek)
       request.parameters.add(start.kind).add(start.value);
     else
@@ -237,7 +238,7 @@ Request call(const std::string& schema, const Life& life, const char* function, 
 
 Status check(const Operation& operation) {
   if (const auto* commit = std::get_if<Commit>(&operation)) return check_commit(*commit);
-  if (const auto* open = std::get_if<OpenGroup>(&operation)) return check_from(open->from);
+  if (const auto* open = std::get_if<OpenGroup>(&operation)) return open->from.empty() ? Status() : check_from(open->from);
   if (const auto* locate = std::get_if<Locate>(&operation)) return check_from(locate->from);
   if (const auto* steer = std::get_if<Steer>(&operation)) {
     const bool goes_by_it = steer->verb == Verb::seek || (steer->verb == Verb::trim && !steer->keep);
