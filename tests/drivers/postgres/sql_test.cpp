@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 /// A store that nobody tells looks once a second; what comes sooner was woken. Far from both, for a machine that is busy.
-constexpr Ms kWoken{500};
+constexpr Ms kWoken{400};
 
 class PostgresSql : public PostgresTest {
  protected:
@@ -47,7 +47,8 @@ TEST_F(PostgresSql, WakesAWaitingConsumer) {
   EXPECT_EQ(pull.receive(), "first");
   int woken = 0;
   for (int i = 0; i < 5; ++i) {
-    std::this_thread::sleep_for(137ms);  // at another point between two looks
+    // Past the tending that follows a settlement, which looks too, and at another point between two looks.
+    std::this_thread::sleep_for(1137ms);
     application.exec("BEGIN; SELECT vtx.send('jobs', 'next')");
     application.exec("COMMIT");
     const auto committed = Clock::now();
