@@ -13,8 +13,10 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 
 find_program(VTX_CCACHE ccache)
 if(VTX_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_C_COMPILER_LAUNCHER ${VTX_CCACHE})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${VTX_CCACHE})
+  # Relative to the sources, so that what one clone has compiled serves another.
+  set(VTX_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${VTX_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${VTX_LAUNCHER})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${VTX_LAUNCHER})
 endif()
 
 option(VTX_WARNINGS "Compile with the project's warnings" OFF)

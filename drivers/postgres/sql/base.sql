@@ -27,16 +27,17 @@ BEGIN
   END LOOP;
 END $$;
 
--- Likewise, without waiting. False: somebody has one of them.
-CREATE FUNCTION try_lock_all(wanted int[]) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Likewise, for what can as well be done another time. False: somebody has had one of them for too long.
+CREATE FUNCTION lock_soon(wanted int[]) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-  class int := lock_class();
-  one int;
+  usual text := current_setting('lock_timeout');
 BEGIN
-  FOR one IN SELECT DISTINCT w FROM unnest(wanted) w WHERE w IS NOT NULL ORDER BY w LOOP
-    IF NOT pg_try_advisory_xact_lock(class, one) THEN RETURN false; END IF;
-  END LOOP;
+  PERFORM set_config('lock_timeout', '300ms', true);
+  PERFORM lock_all(wanted);
+  PERFORM set_config('lock_timeout', usual, true);
   RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN false;
 END $$;
 
 CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
@@ -57,7 +58,8 @@ BEGIN
   SELECT life, server INTO s FROM store;
   -- Looked at before it moves: who is refused must not make up for what is missing.
   IF s.life <> their_life OR (SELECT last_value FROM mark) < their_mark OR s.server <> server_life() THEN
-    PERFORM refuse('VX009', 'the database went back in time or its server began anew; VTX opens it again');
+    PERFORM refuse('VX009', 'the database went back in time or its server began anew; VTX opens it again',
+                   format('life %s, mark %s and server %s; known were %s and %s, on %s', s.life, (SELECT last_value FROM mark), server_life(), their_life, their_mark, s.server));
   END IF;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     PERFORM refuse('VX004', 'the role''s default_transaction_isolation must be ''read committed''',

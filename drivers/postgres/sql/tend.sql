@@ -102,9 +102,9 @@ BEGIN
   more := false;
   turn := 0;
   SELECT q.retain, q.size_limit INTO retain, size_limit;
-  -- Whoever has one of them now is soon done; there is a next time.
-  IF NOT try_lock_all(ARRAY(SELECT lock FROM stream WHERE queue = q.id) ||
-                      ARRAY(SELECT lock FROM consumer_group WHERE queue = q.id AND q.keep IN ('age', 'count', 'size'))) THEN
+  IF NOT lock_soon(ARRAY(SELECT lock FROM stream WHERE queue = q.id) ||
+                   ARRAY(SELECT lock FROM consumer_group WHERE queue = q.id AND q.keep IN ('age', 'count', 'size'))) THEN
+    more := true;
     turn := after_stream;
     RETURN;
   END IF;

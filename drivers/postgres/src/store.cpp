@@ -94,9 +94,22 @@ void PostgresStore::run(driver::u64 ticket, driver::Operation operation) {
   send(lane, {Errand::operation, ticket, std::move(operation), durable}, std::move(request));
 }
 
+/// PgBouncer (1.18) gives a server's connection to another client at the first of several answers, and so the later ones: behind it one waits for each.
 void PostgresStore::send(Lane& lane, Sent sent, Request request) {
   const auto id = ++last_id_;
   sent_.emplace(id, std::move(sent));
+  unflushed_ = true;
+  if (info_.pooler)
+    lane.held.emplace_back(id, std::move(request));
+  else
+    lane.connection.send(id, request.statement, std::move(request.parameters));
+  send_held(lane);
+}
+
+void PostgresStore::send_held(Lane& lane) {
+  if (lane.held.empty() || lane.connection.awaited_count() > 0) return;
+  auto [id, request] = std::move(lane.held.front());
+  lane.held.pop_front();
   lane.connection.send(id, request.statement, std::move(request.parameters));
   unflushed_ = true;
 }
@@ -144,6 +157,7 @@ void PostgresStore::take_replies(Lane& lane) {
     on_reply(std::move(reply));
     if (state_ == State::closed) return;
   }
+  send_held(lane);
   for (const auto& notification : lane.connection.take_notifications()) on_notification(notification);
 }
 
@@ -275,6 +289,7 @@ void PostgresStore::close() {
   for (Lane* lane : {&work_, &side_}) {
     if (lane->watched >= 0) (void)epoll_ctl(epoll_, EPOLL_CTL_DEL, lane->watched, nullptr);
     lane->watched = -1;
+    lane->held.clear();
     lane->connection.close();
   }
   for (const auto& [id, sent] : std::exchange(sent_, {})) lose(sent);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -44,6 +45,7 @@ class PostgresStore final : public driver::Store {
   struct Lane {
     explicit Lane(const driver::Clock& clock) : connection(clock) {}
     Connection connection;
+    std::deque<std::pair<driver::u64, Request>> held;  ///< behind a pooler: to go when the one before is answered
     int watched = -1;  ///< in the epoll set
     std::uint32_t events = 0;
   };
@@ -59,6 +61,7 @@ class PostgresStore final : public driver::Store {
   Lane& lane_of(const driver::Operation& operation);
   void send(Lane& lane, Sent sent, Request request);
   void run(driver::u64 ticket, driver::Operation operation);
+  void send_held(Lane& lane);
   void poll(Lane& lane);
   void watch(Lane& lane);
   void take_replies(Lane& lane);

@@ -8,7 +8,7 @@
 namespace vtx::postgres {
 namespace {
 
-constexpr driver::Ms kShortLook{10}, kLongLook{250}, kSlowLook{1000}, kIdleLook{4000}, kArmAgain{2};
+constexpr driver::Ms kShortLook{10}, kRoomLook{30}, kLongLook{250}, kSlowLook{1000}, kIdleLook{4000}, kArmAgain{2};
 constexpr std::size_t kLooksAtOnce = 500;
 
 std::vector<driver::Id>& list_of(driver::Completion& changed, char kind) {
@@ -52,6 +52,12 @@ std::vector<Key> keys_from(const Result& result, int column) {
   for (const char kind : {'g', 's', 'r', 'j'})
     for (const auto id : result.integers(0, column++)) keys.push_back({kind, static_cast<std::int32_t>(id)});
   return keys;
+}
+
+/// A sender that is held up is in more of a hurry than a receiver that has nothing to do.
+driver::Ms longest_look(const Waits& waits) {
+  const auto is_room = [](const auto& wait) { return wait.first.kind == 'r'; };
+  return std::any_of(waits.waiting().begin(), waits.waiting().end(), is_room) ? kRoomLook : kLongLook;
 }
 
 }  // namespace
@@ -133,7 +139,7 @@ void PostgresStore::look_if_due() {
 void PostgresStore::on_looked(const Result& result) {
   looking_ = false;
   // Who waits for nothing is to hear, too, that the store went back in time.
-  look_each_ = waits_.empty() ? kIdleLook : info_.pooler ? std::min(kLongLook, look_each_ * 3 / 2) : kSlowLook;
+  look_each_ = waits_.empty() ? kIdleLook : info_.pooler ? std::min(longest_look(waits_), look_each_ * 3 / 2) : kSlowLook;
   look_at_ = clock_.now() + look_each_;
   tell(keys_from(result, 1));
   for (const auto queue : result.integers(0, 5)) {
