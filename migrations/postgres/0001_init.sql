@@ -110,6 +110,13 @@ CREATE TABLE intake (
   PRIMARY KEY (queue, xid, id)
 );
 
+-- What roles that do not own the schema may do: send, receive, sql, look, operate (sql/rights.sql).
+CREATE TABLE given (
+  role name NOT NULL,
+  what text NOT NULL,
+  PRIMARY KEY (role, what)
+);
+
 -- The books. These are their shapes; rows are in NAME_GENERATION, half full so that a changed row stays on its page, and the views NAME lead there.
 
 -- Where a stream is. Its messages are those from tail to next - 1.

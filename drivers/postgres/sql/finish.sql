@@ -7,11 +7,13 @@ DO $$
 DECLARE
   f record;
 BEGIN
-  FOR f IN SELECT p.oid::regprocedure AS called, p.proargnames[1] IN ('their_life', 'known_id') OR p.proname IN ('send', 'send_frames', 'publish', 'arm', 'disarm', 'channel') AS door
+  FOR f IN SELECT p.oid::regprocedure AS called, p.proname IN ('allow', 'forbid') AS owners,
+                  p.proargnames[1] IN ('their_life', 'known_id')
+                  OR p.proname IN ('send', 'send_frames', 'publish', 'arm', 'disarm', 'channel', 'about', 'book_rows', 'count_letters') AS door
            FROM pg_proc p WHERE p.pronamespace = current_schema::regnamespace LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f.called);
-    IF f.door THEN
-      EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER SET search_path = %I, pg_temp', f.called, current_schema);
-    END IF;
+    IF f.door OR f.owners THEN EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f.called, current_schema); END IF;
+    IF f.door THEN EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER', f.called); END IF;
   END LOOP;
+  PERFORM give(g.role, g.what) FROM given g JOIN pg_roles r ON r.rolname = g.role;
 END $$;

@@ -3,6 +3,22 @@
 -- Sending from SQL, in the application's own transaction. It takes no lock that others wait for: the message lies in the intake, and who looks for messages after the
 -- commit puts it into its stream. docs/postgres.md shows how.
 
+-- What a queue holds, as far as the transaction sees it; it may stay open for long, so it must not read the books' views, which a new generation replaces.
+-- NULL where its snapshot is older than the books.
+CREATE FUNCTION load_seen(its_stream int, OUT messages bigint, OUT bytes bigint) LANGUAGE plpgsql AS $$
+BEGIN
+  FOR attempt IN 1..3 LOOP
+    BEGIN
+      EXECUTE format('SELECT sum(p.next - p.tail + p.delayed)::bigint, sum(coalesce(p.bytes, 0) + p.delayed_bytes)::bigint
+                      FROM stream s JOIN stream b ON (b.queue, b.kind, b.peer) = (s.queue, s.kind, s.peer) JOIN place_%s p ON p.stream = b.id WHERE s.id = $1',
+                     (SELECT generation FROM store)) INTO messages, bytes USING its_stream;
+      RETURN;
+    EXCEPTION WHEN undefined_table THEN
+      NULL;  -- a new generation began meanwhile, and the old one went
+    END;
+  END LOOP;
+END $$;
+
 CREATE FUNCTION take_message(its_name text, count_of_frames int, its_body bytea, its_properties text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   q record;
@@ -20,7 +36,7 @@ BEGIN
                                  ELSE format('properties are lines "Name: value", and this is none: %s', bad) END);
   END IF;
   IF q.max_messages IS NOT NULL OR q.max_bytes IS NOT NULL THEN
-    l := load_of(q.stream);
+    l := load_seen(q.stream);
     IF l.messages >= q.max_messages OR (l.messages > 0 AND l.bytes + octet_length(its_body) > q.max_bytes) THEN
       PERFORM refuse('VX003', format('queue %s is at its limit of %s: consume what is in it', its_name, q.size_limit));
     END IF;

@@ -46,8 +46,7 @@ void add_appends(Parameters& to, const std::vector<Append>& appends) {
   add_array(to, kText, appends, [](const Append& append) { return stored_name(append.peer); });
   add_array(to, kInt4, appends, [](const Append& append) { return std::int32_t{append.priority}; });
   add_array(to, kInt4, appends, [](const Append& append) { return std::int32_t{append.only_if}; });
-  add_array(to, kInt4, appends,
-            [](const Append& append) { return static_cast<std::int32_t>(append.messages.size()); });
+  add_array(to, kInt4, appends, [](const Append& append) { return static_cast<std::int32_t>(append.messages.size()); });
 }
 
 void add_messages(Parameters& to, const Commit& commit) {
@@ -119,6 +118,14 @@ void add_odd(Parameters& to, const std::vector<Settle>& settles) {
   to.end_array();
 }
 
+/// The narrowest function that does it: which ones a role may call says what it may do (sql/rights.sql).
+const char* door_of(const Commit& commit) {
+  const bool sends = std::any_of(commit.appends.begin(), commit.appends.end(),
+                                 [](const Append& append) { return append.stream != 0; });
+  if (sends) return commit.settles.empty() ? "commit_sends" : "commit_all";
+  return commit.settles.empty() && commit.appends.empty() ? "commit_tallies" : "commit_settles";
+}
+
 }  // namespace
 
 /// Well-formed as RFC 3629 has it.
@@ -139,7 +146,7 @@ Status check_commit(const Commit& commit) {
 }
 
 Request make_commit(const std::string& schema, const Life& life, const Commit& commit) {
-  Request request = call(schema, life, "commit_all", 25);
+  Request request = call(schema, life, door_of(commit), 25);
   const bool writes = !commit.appends.empty() || !commit.settles.empty();
   request.durable = commit.sync && writes;
   Parameters& to = request.parameters;

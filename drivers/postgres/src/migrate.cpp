@@ -11,6 +11,23 @@ std::string quoted(const std::string& text) { return "$vtx_text$" + text + "$vtx
 
 std::string execute(const std::string& text) { return "  EXECUTE " + quoted(text) + ";\n"; }
 
+/// What would fail in the middle, with words that nobody could use.
+std::string refusals(const std::string& name) {
+  const std::string schema = quoted("\"" + name + "\"");
+  return
+      "  IF current_setting('server_version_num')::int < 140000 THEN\n"
+      "    RAISE EXCEPTION USING ERRCODE = 'VX006', MESSAGE = 'PostgreSQL ' || current_setting('server_version') || ' is too old for VTX: it needs 14 or newer';\n"
+      "  END IF;\n"
+      "  IF to_regnamespace(" + schema + ") IS NULL AND NOT has_database_privilege(current_database(), 'CREATE') THEN\n"
+      "    RAISE EXCEPTION USING ERRCODE = 'VX010', MESSAGE = format('role %I may not make VTX''s schema %I in database %I: GRANT CREATE ON DATABASE %3$I TO %1$I, or '\n"
+      "      'let an owner run vtx migrate, and then SELECT %2$I.allow(%1$L, ''send'') or ''receive''', current_user, " + quoted(name) + ", current_database());\n"
+      "  END IF;\n"
+      "  IF NOT pg_has_role((SELECT nspowner FROM pg_namespace WHERE oid = to_regnamespace(" + schema + ")), 'USAGE') THEN\n"
+      "    RAISE EXCEPTION USING ERRCODE = 'VX010', MESSAGE = format('role %I may not bring VTX''s schema %I to what this VTX knows: let %s, its owner, run vtx migrate',\n"
+      "      current_user, " + quoted(name) + ", (SELECT nspowner::regrole FROM pg_namespace WHERE oid = to_regnamespace(" + schema + ")));\n"
+      "  END IF;\n";
+}
+
 }  // namespace
 
 std::string migration_statement(const std::string& name) {
@@ -22,6 +39,7 @@ std::string migration_statement(const std::string& name) {
       "  IF to_regclass(" + quoted("\"" + name + "\".store") + ") IS NOT NULL THEN\n"
       "    EXECUTE " + quoted("SELECT schema FROM \"" + name + "\".store") + " INTO present;\n  END IF;\n"
       "  IF present >= " + std::to_string(all.size()) + " THEN RETURN; END IF;\n"
+      + refusals(name) +
       "  IF to_regnamespace(" + quoted("\"" + name + "\"") + ") IS NULL THEN CREATE SCHEMA \"" + name + "\"; END IF;\n"
       "  PERFORM set_config('search_path', " + quoted("\"" + name + "\"") + ", true), set_config('check_function_bodies', 'off', true);\n";
   for (std::size_t i = 0; i < all.size(); ++i)

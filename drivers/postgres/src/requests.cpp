@@ -66,6 +66,12 @@ void add_texts(Parameters& to, const std::vector<std::string>& texts) {
   to.end_array();
 }
 
+/// A role that may only look is not let in to the function that can make or change a queue.
+bool only_looks(const OpenQueue& open) {
+  return !open.create && !open.change && !open.retain && !open.limit && open.groups.empty() && open.role.empty() &&
+         open.excludes.empty();
+}
+
 /// What begins every call. Each overload says what follows.
 struct Maker {
   const std::string& schema;
@@ -77,6 +83,11 @@ struct Maker {
   Request operator()(const Commit& commit) const { return make_commit(schema, life, commit); }
 
   Request operator()(const OpenQueue& open) const {
+    if (only_looks(open)) {
+      Request request = call("look_at_queue", 1);
+      request.parameters.add(open.queue);
+      return request;
+    }
     Request request = call("open_queue", 14);
     const std::string retain = open.retain.value_or(open.defaults.retain);
     const std::string limit = open.limit.value_or(open.defaults.limit);
@@ -94,8 +105,10 @@ struct Maker {
     return request;
   }
   Request operator()(const OpenStream& open) const {
-    Request request = call("open_stream", 5);
-    request.parameters.add(small(open.queue)).add(open.kind).add(stored_name(open.peer)).add(std::int32_t{open.priority}).add(open.create);
+    Request request = open.create ? call("open_stream", 5) : call("look_at_stream", 4);
+    request.parameters.add(small(open.queue)).add(open.kind).add(stored_name(open.peer)).add(std::int32_t{open.priority});
+    if (!open.create) return request;
+    request.parameters.add(open.create);
     request.durable = true;
     return request;
   }
