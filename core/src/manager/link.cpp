@@ -207,6 +207,11 @@ void Link::on_lost(const Status& why, std::optional<Ms> retry) {
   if (peers_) peers_->on_lost();
   engine_.reactor().timers.cancel(reopen_);
   if (phase_ == Phase::open && trouble_told_.empty()) monitor(ZMQ_EVENT_DISCONNECTED);
+  // A server tells only later what a file tells at once.
+  if (opened_ && !is_passing(why.code())) {
+    on_link_event(VTX_EVENT_FAILED, why.text());
+    return std::exchange(opened_, nullptr)(why);
+  }
   if (phase_ == Phase::opening) monitor(ZMQ_EVENT_CONNECT_DELAYED);
   if (std::exchange(trouble_told_, why.text()) != why.text()) {
     on_link_event(retry ? VTX_EVENT_TROUBLE : VTX_EVENT_FAILED, why.text());

@@ -30,7 +30,10 @@ struct Question final : Member, std::enable_shared_from_this<Question> {
     });
   }
   void on_epoch(const std::string&) override {}
-  void on_lost(const Status& why, std::optional<driver::Ms>) override { trouble = why; }
+  void on_lost(const Status& why, std::optional<driver::Ms>) override {
+    trouble = why;
+    if (!is_passing(why.code())) finish(tl::unexpected<Status>(why));
+  }
   void on_taken_over(driver::Id, driver::u64) override {}
 
   void finish(Result<driver::Completion> result) {

@@ -16,6 +16,11 @@ CREATE FUNCTION is_claimable(its_group int) RETURNS boolean LANGUAGE sql VOLATIL
          OR (SELECT has_intake(queue) FROM consumer_group WHERE id = its_group AND kind = 'main')
 $$;
 
+-- When something will be claimable that is not yet.
+CREATE FUNCTION next_due(its_group int) RETURNS bigint LANGUAGE sql VOLATILE AS $$
+  SELECT least((SELECT min(due) FROM retry WHERE grp = its_group), (SELECT min(due) FROM sources_of(its_group)))
+$$;
+
 CREATE FUNCTION move_cursor(its_group int, its_stream int, seq bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE cursor SET next = seq WHERE grp = its_group AND stream = its_stream;
@@ -45,7 +50,7 @@ END $$;
 CREATE FUNCTION claim_next(their_life uuid, their_mark bigint, its_group int, its_holder bigint, its_number bigint, most int, most_bytes bigint, is_alone boolean, is_uncounted boolean,
                            OUT mark bigint, OUT id bigint, OUT stream int, OUT first bigint, OUT last bigint, OUT delivery int, OUT reason text, OUT priority int,
                            OUT head bigint, OUT more boolean, OUT retry_waiting boolean, OUT retry_later boolean, OUT due_in bigint,
-                           OUT seqs bigint[], OUT storeds bigint[], OUT expiries bigint[], OUT frame_counts int[], OUT property_texts bytea[], OUT bodies bytea[])
+                           OUT seqs bigint[], OUT storeds bigint[], OUT expiries bigint[], OUT frame_counts int[], OUT property_texts bytea[], OUT bodies bytea[], OUT due_at bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -135,16 +140,15 @@ BEGIN
     RETURN;
   END IF;
   IF retry_waiting THEN RETURN; END IF;
-  SELECT min(x.due), true INTO due_in, retry_later FROM retry x WHERE x.grp = its_group;
-  retry_later := due_in IS NOT NULL;
-  due_in := least(due_in, (SELECT min(x.due) FROM sources_of(its_group) x));
-  IF due_in IS NOT NULL THEN due_in := greatest(due_in - now_ms(), 0); END IF;
+  retry_later := EXISTS (SELECT FROM retry x WHERE x.grp = its_group);
+  due_at := next_due(its_group);
+  IF due_at IS NOT NULL THEN due_in := greatest(due_at - now_ms(), 0); END IF;
 END $$;
 
 -- Reading without leasing.
 CREATE FUNCTION read_stream(their_life uuid, their_mark bigint, its_stream int, from_seq bigint, most int, most_bytes bigint,
                             OUT mark bigint, OUT head bigint, OUT tail bigint, OUT more boolean, OUT due_in bigint,
-                            OUT seqs bigint[], OUT storeds bigint[], OUT expiries bigint[], OUT frame_counts int[], OUT property_texts bytea[], OUT bodies bytea[])
+                            OUT seqs bigint[], OUT storeds bigint[], OUT expiries bigint[], OUT frame_counts int[], OUT property_texts bytea[], OUT bodies bytea[], OUT due_at bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -160,6 +164,7 @@ BEGIN
   head := p.next - 1;
   tail := CASE WHEN (SELECT dead FROM queue WHERE id = s.queue) THEN next_at(s.queue, its_stream, p.tail) ELSE p.tail END;
   more := NOT got.whole;
+  due_at := p.due;
   due_in := CASE WHEN p.due IS NOT NULL THEN greatest(p.due - now_ms(), 0) END;
   seqs := got.seqs;
   storeds := got.storeds;
@@ -189,13 +194,24 @@ BEGIN
   PERFORM wake(fetch_due('{}', its_queue, 10000));
 END $$;
 
--- Of what a session waits for, what has come: groups that have something to claim, streams that are longer than they were seen to be, queues that something was sent to from SQL.
-CREATE FUNCTION look_for(their_life uuid, their_mark bigint, groups int[], streams int[], seen bigint[], OUT mark bigint, OUT claimable int[], OUT longer int[], OUT sent int[])
-LANGUAGE plpgsql AS $$
+-- Of what a session waits for, what has come: groups that have something to claim or will have sooner than was known, streams that are longer than they were seen to be, or will be sooner;
+-- room, and peers after those that were seen. Nothing known is the largest number.
+CREATE FUNCTION has_come(groups int[], group_dues bigint[], streams int[], seqs bigint[], stream_dues bigint[], roomy int[], joined int[], peers_seen bigint[],
+                         OUT new_groups int[], OUT new_streams int[], OUT new_roomy int[], OUT new_joined int[]) LANGUAGE plpgsql AS $$
+BEGIN
+  new_groups := ARRAY(SELECT w.g FROM unnest(groups, group_dues) AS w (g, d) WHERE is_claimable(w.g) OR next_due(w.g) < w.d);
+  new_streams := ARRAY(SELECT w.s FROM unnest(streams, seqs, stream_dues) AS w (s, n, d) JOIN place p ON p.stream = w.s WHERE p.next - 1 > w.n OR p.due < w.d);
+  new_roomy := ARRAY(SELECT r FROM unnest(roomy) r WHERE has_room(r));
+  new_joined := ARRAY(SELECT w.j FROM unnest(joined, peers_seen) AS w (j, n)
+                      WHERE EXISTS (SELECT FROM consumer_group WHERE queue = w.j AND kind = 'mailbox' AND id > w.n));
+END $$;
+
+-- Likewise, and the queues that something was sent to from SQL.
+CREATE FUNCTION look_for(their_life uuid, their_mark bigint, groups int[], group_dues bigint[], streams int[], seqs bigint[], stream_dues bigint[], roomy int[], joined int[], peers_seen bigint[],
+                         OUT mark bigint, OUT new_groups int[], OUT new_streams int[], OUT new_roomy int[], OUT new_joined int[], OUT sent int[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   mark := enter(their_life, their_mark, false);
-  claimable := ARRAY(SELECT g FROM unnest(groups) g WHERE is_claimable(g));
-  longer := ARRAY(SELECT w.s FROM unnest(streams, seen) AS w (s, n) JOIN place p ON p.stream = w.s WHERE p.next - 1 > w.n);
+  SELECT * INTO new_groups, new_streams, new_roomy, new_joined FROM has_come(groups, group_dues, streams, seqs, stream_dues, roomy, joined, peers_seen);
   sent := ARRAY(SELECT id FROM queue WHERE has_intake(id));
 END $$;

@@ -33,9 +33,9 @@ BEGIN
   END LOOP;
 END $$;
 
--- Waits of a session, in a connection that changes nothing: shares the lock, unless somebody who changes something has it just now. Answers what it has got, and what of that has come
--- already. `seen`: of streams their newest sequences, of queues their newest peers.
-CREATE FUNCTION arm(groups int[], streams int[], roomy int[], joined int[], seen_in_streams bigint[], seen_in_queues bigint[],
+-- Waits of a session, in a connection that changes nothing: shares the lock, unless somebody who changes something has it just now. Answers what it has got, and what has come
+-- already (has_come()).
+CREATE FUNCTION arm(groups int[], group_dues bigint[], streams int[], seqs bigint[], stream_dues bigint[], roomy int[], joined int[], peers_seen bigint[],
                     OUT got_groups int[], OUT got_streams int[], OUT got_roomy int[], OUT got_joined int[],
                     OUT new_groups int[], OUT new_streams int[], OUT new_roomy int[], OUT new_joined int[]) LANGUAGE plpgsql AS $$
 DECLARE
@@ -45,11 +45,7 @@ BEGIN
   got_streams := ARRAY(SELECT id FROM stream WHERE id = ANY (streams) AND pg_try_advisory_lock_shared(class, lock));
   got_roomy := ARRAY(SELECT r FROM unnest(roomy) r WHERE pg_try_advisory_lock_shared(class, -r));
   got_joined := ARRAY(SELECT j FROM unnest(joined) j WHERE pg_try_advisory_lock_shared(class, -j));
-  new_groups := ARRAY(SELECT g FROM unnest(got_groups) g WHERE is_claimable(g));
-  new_streams := ARRAY(SELECT w.s FROM unnest(streams, seen_in_streams) AS w (s, n) JOIN place p ON p.stream = w.s WHERE p.next - 1 > w.n AND w.s = ANY (got_streams));
-  new_roomy := ARRAY(SELECT r FROM unnest(got_roomy) r WHERE has_room(r));
-  new_joined := ARRAY(SELECT w.j FROM unnest(joined, seen_in_queues) AS w (j, n)
-                      WHERE w.j = ANY (got_joined) AND EXISTS (SELECT FROM consumer_group WHERE queue = w.j AND kind = 'mailbox' AND id > w.n));
+  SELECT * INTO new_groups, new_streams, new_roomy, new_joined FROM has_come(groups, group_dues, streams, seqs, stream_dues, roomy, joined, peers_seen);
 END $$;
 
 CREATE FUNCTION disarm(groups int[], streams int[], roomy int[], joined int[]) RETURNS void LANGUAGE plpgsql AS $$

@@ -15,7 +15,6 @@
 namespace vtx::postgres {
 namespace {
 
-using namespace std::chrono_literals;
 using driver::Completion;
 using driver::Ms;
 
@@ -31,14 +30,20 @@ bool is_aside(const driver::Operation& operation) {
 std::int32_t small(driver::Id id) { return static_cast<std::int32_t>(std::min<driver::Id>(id, INT32_MAX)); }
 
 /// What it waits for, having found nothing.
-std::optional<Wait> wait_of(const driver::Operation& operation, const Completion& out) {
+std::optional<Key> wait_of(const driver::Operation& operation, const Completion& out) {
   if (const auto* next = std::get_if<driver::ClaimNext>(&operation); next && !out.claim && !out.retry_waiting)
-    return Wait{{'g', small(next->group)}, 0};
+    return Key{'g', small(next->group)};
   if (const auto* read = std::get_if<driver::Read>(&operation); read && read->wait && out.messages.empty())
-    return Wait{{'s', small(read->stream)}, out.head};
+    return Key{'s', small(read->stream)};
   if (const auto* list = std::get_if<driver::ListPeers>(&operation); list && list->wait && out.peers.empty())
-    return Wait{{'j', small(list->queue)}, out.head};
+    return Key{'j', small(list->queue)};
   return std::nullopt;
+}
+
+/// By the store's clock; the last column of what claim_next() and read_stream() answer.
+std::int64_t due_at(char kind, const Result& result) {
+  const int column = result.columns() - 1;
+  return kind == 'j' || result.is_null(0, column) ? INT64_MAX : result.integer(0, column);
 }
 
 }  // namespace
@@ -112,31 +117,26 @@ void PostgresStore::watch(Lane& lane) {
   lane.events = events;
 }
 
+/// What an answer lets go out goes out before this returns, and an answer that came with that is not left lying where no descriptor tells of it.
 void PostgresStore::poll(std::vector<Completion>& out) {
-  unflushed_ = false;
-  for (Lane* lane : {&work_, &side_}) {
-    if (state_ == State::closed) break;
-    lane->connection.poll();
-    take_replies(*lane);
-    if (state_ == State::closed) break;
-    if (lane->connection.failed()) {
-      end_session(lane->connection.why());
-      break;
-    }
-    watch(*lane);
-  }
-  if (state_ == State::opening) go_on_opening();
-  if (state_ == State::live) arm_waits();
-  if (state_ == State::live) look_if_due();
-  if (unflushed_ && state_ != State::closed) {
-    for (Lane* lane : {&work_, &side_}) {
-      lane->connection.poll();
-      watch(*lane);
-    }
+  do {
     unflushed_ = false;
-  }
+    for (Lane* lane : {&work_, &side_}) poll(*lane);
+    if (state_ == State::opening) go_on_opening();
+    if (state_ == State::live) arm_waits();
+    if (state_ == State::live) look_if_due();
+  } while (unflushed_ && state_ != State::closed);
   std::move(done_.begin(), done_.end(), std::back_inserter(out));
   done_.clear();
+}
+
+void PostgresStore::poll(Lane& lane) {
+  if (state_ == State::closed) return;
+  lane.connection.poll();
+  take_replies(lane);
+  if (state_ == State::closed) return;
+  if (lane.connection.failed()) return end_session(lane.connection.why());
+  watch(lane);
 }
 
 void PostgresStore::take_replies(Lane& lane) {
@@ -158,7 +158,7 @@ Ms PostgresStore::next_poll() const {
   sooner(side_.connection.deadline());
   if (state_ == State::live && !waits_.empty() && !looking_) sooner(look_at_);
   if (state_ == State::live && !waits_.empty() && !info_.pooler && !arming_ && !waits_.unarmed().empty())
-    sooner(clock_.now() + 2ms);
+    sooner(arm_at_);
   if (!until) return Ms::max();
   return std::max(Ms(0), std::chrono::ceil<Ms>(*until - clock_.now()));
 }
@@ -203,7 +203,7 @@ void PostgresStore::on_answer(Sent sent, const Reply& reply) {
       return end_session(why);
     }
     const driver::Id full = read_refusal(sent.operation, result, out);
-    if (full != 0) wait_for({{'r', small(full)}, 0});
+    if (full != 0) wait_for({'r', small(full)}, {});
     done_.push_back(std::move(out));
     return;
   }
@@ -217,16 +217,16 @@ void PostgresStore::on_answer(Sent sent, const Reply& reply) {
   if (sent.durable) life_.synced = std::max(life_.synced, result.integer(0, 0));
   remember(info_.place + "/" + info_.schema, life_);
   read_answer(sent.operation, result, out);
-  after(sent, out);
+  after(sent, result, out);
   if (sent.errand == Errand::operation && std::holds_alternative<driver::Tend>(sent.operation))
     turns_[std::get<driver::Tend>(sent.operation).queue] = static_cast<std::int32_t>(result.integer(0, 5));
   done_.push_back(std::move(out));
 }
 
 /// What an answer means for later.
-void PostgresStore::after(const Sent& sent, const Completion& out) {
+void PostgresStore::after(const Sent& sent, const Result& result, const Completion& out) {
   if (const auto* beat = std::get_if<driver::Beat>(&sent.operation); beat && beat->holder == 0) holders_.insert(out.id);
-  if (const auto wait = wait_of(sent.operation, out)) wait_for(*wait);
+  if (const auto key = wait_of(sent.operation, out)) wait_for(*key, {out.head, due_at(key->kind, result)});
   if (std::holds_alternative<driver::Tend>(sent.operation) && !out.more)
     send(work_, {Errand::maintain, 0, {}, false}, call(info_.schema, life_, "maintain", 0));
 }

@@ -59,11 +59,12 @@ class PostgresStore final : public driver::Store {
   Lane& lane_of(const driver::Operation& operation);
   void send(Lane& lane, Sent sent, Request request);
   void run(driver::u64 ticket, driver::Operation operation);
+  void poll(Lane& lane);
   void watch(Lane& lane);
   void take_replies(Lane& lane);
   void on_reply(Reply reply);
   void on_answer(Sent sent, const Reply& reply);
-  void after(const Sent& sent, const driver::Completion& out);
+  void after(const Sent& sent, const Result& result, const driver::Completion& out);
   bool note_mark(const Result& result, bool durable);
   void end_session(Status why);
   void close();
@@ -71,7 +72,7 @@ class PostgresStore final : public driver::Store {
 
   // --- waiting (waiting.cpp)
   void on_notification(const Notification& notification);
-  void wait_for(Wait wait);
+  void wait_for(Key key, const Seen& seen);
   void tell(const std::vector<Key>& keys);
   void arm_waits();
   void on_armed(const Result& result);
@@ -97,6 +98,7 @@ class PostgresStore final : public driver::Store {
 
   Waits waits_;
   bool arming_ = false;
+  driver::Steady arm_at_{};
   bool looking_ = false;
   driver::Steady look_at_{};
   driver::Ms look_each_{};

@@ -8,7 +8,7 @@
 namespace vtx::postgres {
 namespace {
 
-constexpr driver::Ms kShortLook{10}, kLongLook{250}, kSlowLook{1000};
+constexpr driver::Ms kShortLook{10}, kLongLook{250}, kSlowLook{1000}, kArmAgain{2};
 constexpr std::size_t kLooksAtOnce = 500;
 
 std::vector<driver::Id>& list_of(driver::Completion& changed, char kind) {
@@ -24,17 +24,40 @@ void add_ids(Parameters& to, const std::vector<Key>& keys, char kind) {
   to.end_array();
 }
 
-void add_seen(Parameters& to, const std::vector<Key>& keys, char kind, const Waits& waits) {
+template <class Of>
+void add_seen(Parameters& to, const std::vector<Key>& keys, char kind, Of of) {
   to.begin_array(kInt8);
   for (const Key key : keys)
-    if (key.kind == kind) to.element(waits.waiting().at(key));
+    if (key.kind == kind) to.element(of(key));
   to.end_array();
+}
+
+/// What has_come() takes.
+void add_waits(Parameters& to, const std::vector<Key>& keys, const Waits& waits) {
+  const auto newest = [&](Key key) { return waits.waiting().at(key).newest; };
+  const auto due = [&](Key key) { return waits.waiting().at(key).due; };
+  add_ids(to, keys, 'g');
+  add_seen(to, keys, 'g', due);
+  add_ids(to, keys, 's');
+  add_seen(to, keys, 's', newest);
+  add_seen(to, keys, 's', due);
+  add_ids(to, keys, 'r');
+  add_ids(to, keys, 'j');
+  add_seen(to, keys, 'j', newest);
+}
+
+/// Four lists, from this column on.
+std::vector<Key> keys_from(const Result& result, int column) {
+  std::vector<Key> keys;
+  for (const char kind : {'g', 's', 'r', 'j'})
+    for (const auto id : result.integers(0, column++)) keys.push_back({kind, static_cast<std::int32_t>(id)});
+  return keys;
 }
 
 }  // namespace
 
-void PostgresStore::wait_for(Wait wait) {
-  waits_.add(wait);
+void PostgresStore::wait_for(Key key, const Seen& seen) {
+  waits_.add(key, seen);
   if (!info_.pooler) return;
   look_each_ = kShortLook;
   look_at_ = std::min(look_at_, clock_.now() + look_each_);
@@ -77,13 +100,12 @@ void PostgresStore::on_notification(const Notification& notification) {
 
 /// What came before the server has taken note would not be noticed: so it looks once more itself.
 void PostgresStore::arm_waits() {
-  if (info_.pooler || arming_) return;
+  if (info_.pooler || arming_ || clock_.now() < arm_at_) return;
   const auto keys = waits_.unarmed();
   if (keys.empty()) return;
   Request request;
-  request.statement = "SELECT * FROM \"" + info_.schema + "\".arm($1,$2,$3,$4,$5,$6)";
-  for (const char kind : {'g', 's', 'r', 'j'}) add_ids(request.parameters, keys, kind);
-  for (const char kind : {'s', 'j'}) add_seen(request.parameters, keys, kind, waits_);
+  request.statement = "SELECT * FROM \"" + info_.schema + "\".arm($1,$2,$3,$4,$5,$6,$7,$8)";
+  add_waits(request.parameters, keys, waits_);
   for (const Key key : keys) waits_.asked(key);
   arming_ = true;
   send(side_, {Errand::arm, 0, {}, false}, std::move(request));
@@ -91,30 +113,20 @@ void PostgresStore::arm_waits() {
 
 void PostgresStore::on_armed(const Result& result) {
   arming_ = false;
-  const auto keys_from = [&](int column) {
-    std::vector<Key> keys;
-    for (const char kind : {'g', 's', 'r', 'j'})
-      for (const auto id : result.integers(0, column++)) keys.push_back({kind, static_cast<std::int32_t>(id)});
-    return keys;
-  };
-  waits_.answered(keys_from(0));
-  tell(keys_from(4));
+  waits_.answered(keys_from(result, 0));
+  // Somebody who changes something has the others just now.
+  if (!waits_.unarmed().empty()) arm_at_ = clock_.now() + kArmAgain;
+  tell(keys_from(result, 4));
 }
 
 void PostgresStore::look_if_due() {
   if (looking_ || waits_.empty() || clock_.now() < look_at_) return;
   std::vector<Key> keys;
-  if (info_.pooler) {
-    // Room and newcomers are best looked for by asking again.
-    std::vector<Key> others;
-    for (const auto& [key, seen] : waits_.waiting()) (key.kind == 'g' || key.kind == 's' ? keys : others).push_back(key);
-    tell(others);
-    if (keys.size() > kLooksAtOnce) keys.resize(kLooksAtOnce);
-  }
-  Request request = call(info_.schema, life_, "look_for", 3);
-  add_ids(request.parameters, keys, 'g');
-  add_ids(request.parameters, keys, 's');
-  add_seen(request.parameters, keys, 's', waits_);
+  // With notifications only what was sent from SQL without one is to be looked for.
+  for (const auto& [key, seen] : waits_.waiting())
+    if (info_.pooler && keys.size() < kLooksAtOnce) keys.push_back(key);
+  Request request = call(info_.schema, life_, "look_for", 8);
+  add_waits(request.parameters, keys, waits_);
   looking_ = true;
   send(side_, {Errand::look_for, 0, {}, false}, std::move(request));
 }
@@ -123,11 +135,8 @@ void PostgresStore::on_looked(const Result& result) {
   looking_ = false;
   look_each_ = info_.pooler ? std::min(kLongLook, look_each_ * 3 / 2) : kSlowLook;
   look_at_ = clock_.now() + look_each_;
-  std::vector<Key> keys;
-  for (const auto id : result.integers(0, 1)) keys.push_back({'g', static_cast<std::int32_t>(id)});
-  for (const auto id : result.integers(0, 2)) keys.push_back({'s', static_cast<std::int32_t>(id)});
-  tell(keys);
-  for (const auto queue : result.integers(0, 3)) {
+  tell(keys_from(result, 1));
+  for (const auto queue : result.integers(0, 5)) {
     Request request = call(info_.schema, life_, "fetch_sent", 1);
     request.parameters.add(static_cast<std::int32_t>(queue));
     send(work_, {Errand::fetch_sent, 0, {}, false}, std::move(request));

@@ -21,20 +21,21 @@ struct Key {
   auto operator<=>(const Key&) const = default;
 };
 
-struct Wait {
-  Key key;
-  driver::Seq seen = 0;  ///< of a stream its newest sequence then; of a queue its newest peer
+/// What was known when it was looked for in vain.
+struct Seen {
+  driver::u64 newest = 0;  ///< of a stream its newest sequence then; of a queue its newest peer
+  std::int64_t due = INT64_MAX;  ///< when, by the store's clock, something is to come; INT64_MAX: nothing
 };
 
 /// Confined to the driver's thread.
 class Waits {
  public:
   void clear() { *this = Waits(); }
-  void add(const Wait& wait) { waiting_.insert_or_assign(wait.key, wait.seen); }
+  void add(Key key, const Seen& seen) { waiting_.insert_or_assign(key, seen); }
   /// It came, or is not wanted any more. True when it was waited for.
   bool remove(Key key) { return waiting_.erase(key) > 0; }
   bool empty() const { return waiting_.empty(); }
-  const std::map<Key, driver::Seq>& waiting() const { return waiting_; }
+  const std::map<Key, Seen>& waiting() const { return waiting_; }
 
   /// Waited for, and the server does not know; not while it is being told.
   std::vector<Key> unarmed() const;
@@ -45,7 +46,7 @@ class Waits {
   void disarm(Key key) { armed_.erase(key); }
 
  private:
-  std::map<Key, driver::Seq> waiting_;
+  std::map<Key, Seen> waiting_;
   std::set<Key> asked_, armed_;
 };
 
