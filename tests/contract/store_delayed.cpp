@@ -12,8 +12,8 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-constexpr Ms kSoon{50};
-constexpr Ms kAfter{70};
+constexpr Ms kSoon{200};
+constexpr Ms kAfter{230};
 constexpr Ms kHour{3'600'000};
 
 TEST_P(StoreQueueContract, ADelayedMessageComesWhenItIsDue) {

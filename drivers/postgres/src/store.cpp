@@ -156,7 +156,7 @@ Ms PostgresStore::next_poll() const {
   };
   sooner(work_.connection.deadline());
   sooner(side_.connection.deadline());
-  if (state_ == State::live && !waits_.empty() && !looking_) sooner(look_at_);
+  if (state_ == State::live && !looking_) sooner(look_at_);
   if (state_ == State::live && !waits_.empty() && !info_.pooler && !arming_ && !waits_.unarmed().empty())
     sooner(arm_at_);
   if (!until) return Ms::max();

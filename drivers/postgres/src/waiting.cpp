@@ -8,7 +8,7 @@
 namespace vtx::postgres {
 namespace {
 
-constexpr driver::Ms kShortLook{10}, kLongLook{250}, kSlowLook{1000}, kArmAgain{2};
+constexpr driver::Ms kShortLook{10}, kLongLook{250}, kSlowLook{1000}, kIdleLook{4000}, kArmAgain{2};
 constexpr std::size_t kLooksAtOnce = 500;
 
 std::vector<driver::Id>& list_of(driver::Completion& changed, char kind) {
@@ -58,8 +58,7 @@ std::vector<Key> keys_from(const Result& result, int column) {
 
 void PostgresStore::wait_for(Key key, const Seen& seen) {
   waits_.add(key, seen);
-  if (!info_.pooler) return;
-  look_each_ = kShortLook;
+  look_each_ = info_.pooler ? kShortLook : kSlowLook;
   look_at_ = std::min(look_at_, clock_.now() + look_each_);
 }
 
@@ -120,7 +119,7 @@ void PostgresStore::on_armed(const Result& result) {
 }
 
 void PostgresStore::look_if_due() {
-  if (looking_ || waits_.empty() || clock_.now() < look_at_) return;
+  if (looking_ || clock_.now() < look_at_) return;
   std::vector<Key> keys;
   // With notifications only what was sent from SQL without one is to be looked for.
   for (const auto& [key, seen] : waits_.waiting())
@@ -133,7 +132,8 @@ void PostgresStore::look_if_due() {
 
 void PostgresStore::on_looked(const Result& result) {
   looking_ = false;
-  look_each_ = info_.pooler ? std::min(kLongLook, look_each_ * 3 / 2) : kSlowLook;
+  // Who waits for nothing is to hear, too, that the store went back in time.
+  look_each_ = waits_.empty() ? kIdleLook : info_.pooler ? std::min(kLongLook, look_each_ * 3 / 2) : kSlowLook;
   look_at_ = clock_.now() + look_each_;
   tell(keys_from(result, 1));
   for (const auto queue : result.integers(0, 5)) {
