@@ -15,6 +15,7 @@
 #include "own_server.hpp"
 #include "support/cutting_proxy.hpp"
 #include "traffic.hpp"
+#include "vtx/drivers/postgres.h"
 
 namespace vtx::test {
 namespace {
@@ -57,6 +58,27 @@ TEST_F(Restart, AfterACrashRepeatsWhatWasNotSettledOnDiskAndNothingElse) {
   }
   EXPECT_TRUE(traffic.finish(Again::redelivery));
   std::cout << traffic.repeated() << " of " << traffic.producer.sent() << " came again\n";
+}
+
+TEST(Crash, SettlementsThatWereNotOnDiskAreMadeAgain) {
+  // Nobody writes them down but a commit that must be on disk, and there is none.
+  PostgresServer server({"wal_writer_delay=10s"});
+  make_database(server);
+  const std::string endpoint = queue_at({&server});
+  World world("postgres", vtx_postgres_driver);
+  {
+    Socket push(world, ZMQ_PUSH);
+    push.connect(endpoint);
+    push.send_each(count_up(1, 2000));
+    push.flush();
+  }
+  Consumer consumer(endpoint);
+  ASSERT_TRUE(wait_until([&] { return consumer.distinct() == 2000; }));
+  ASSERT_TRUE(wait_until([&] { return is_settled(world, endpoint); }));
+  server.kill_postmaster();
+  server.start();
+  EXPECT_TRUE(consumer.finish(2000)) << "what was settled is still in somebody's hands: "
+                                     << show(world, endpoint).groups["default"].claimed;
 }
 
 TEST_F(Restart, AClientThatCameBeforeItsServerConnectsLater) {
