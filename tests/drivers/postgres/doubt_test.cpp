@@ -125,7 +125,7 @@ TEST_F(Doubt, AClaimThatStillWaitsForALockWhenItsRepetitionComesIsMadeOnce) {
   ASSERT_TRUE(wait_until([&] { return consumer.distinct() == 1; }));
   // Its settlement is over: what waits from here on is for the second message.
   const std::string endpoint = direct();
-  ASSERT_TRUE(wait_until([&] { return show(world_, endpoint).groups["default"].depth == 0; }));
+  ASSERT_TRUE(wait_until([&] { return is_settled(world_, endpoint); }));
   auto locks = lock_all("consumer_group");
   {
     Socket another(world_, ZMQ_PUSH);

@@ -166,7 +166,7 @@ double run_fleet(int many, int messages) {
   for (const auto& one : producers) one->begin();
   for (const auto& one : producers) EXPECT_EQ(one->wait(), 0);
   const auto flushed = std::chrono::steady_clock::now();
-  EXPECT_TRUE(wait_until([&] { return show(world, endpoint).groups["default"].depth == 0; }, 2 * kPatience));
+  EXPECT_TRUE(wait_until([&] { return is_settled(world, endpoint); }, 2 * kPatience));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   const std::chrono::duration<double> sending = flushed - begin;
   std::vector<Delivery> deliveries;

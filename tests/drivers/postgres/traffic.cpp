@@ -25,6 +25,11 @@ Ms traffic_time(Ms otherwise) {
   return seconds ? Ms(1000 * std::atol(seconds)) : otherwise;
 }
 
+bool is_settled(World& world, const std::string& endpoint) {
+  auto view = show(world, endpoint);
+  return view.exists && view.groups["default"].depth == 0;
+}
+
 // --- producer --------------------------------------------------------------------------------------------------------
 
 Producer::Producer(const std::string& endpoint, std::string name, int batch)
@@ -107,7 +112,7 @@ bool Consumer::receives(std::uint64_t more, Ms within) const {
 
 bool Consumer::finish(std::uint64_t distinct, Ms within) {
   const bool came = wait_until([&] { return distinct_ >= distinct; }, within);
-  const bool settled = came && wait_until([&] { return show(world_, endpoint_).groups["default"].depth == 0; }, within);
+  const bool settled = came && wait_until([&] { return is_settled(world_, endpoint_); }, within);
   stop();
   return settled;
 }

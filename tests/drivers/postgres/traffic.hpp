@@ -19,6 +19,9 @@ namespace vtx::test {
 /// How long a test makes traffic: VTX_TEST_SECONDS of the environment, else `otherwise`.
 Ms traffic_time(Ms otherwise);
 
+/// The queue is there, and nothing in it is left for its group to settle.
+bool is_settled(World& world, const std::string& endpoint);
+
 /// Sends "NAME 1", "NAME 2"… in batches, each of which it flushes, until told to stop. Its events may be read by the thread that made it.
 class Producer {
  public:
