@@ -20,7 +20,8 @@ class Connections : public testing::Test {
   std::size_t terminate_all() const {
     return database_
         .sql_as_superuser(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'vtx'")
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = "
+            "'vtx'")
         .size();
   }
 
@@ -108,7 +109,8 @@ class Passwords : public testing::Test {
   }
   static std::string all_of(EventLog& events) {
     std::string text;
-    while (const auto event = events.wait(VTX_EVENT, -1, Ms{50})) text += event->endpoint + " " + event->sentence + "\n";
+    while (const auto event = events.wait(VTX_EVENT, -1, Ms{50}))
+      text += event->endpoint + " " + event->sentence + "\n";
     return text;
   }
 

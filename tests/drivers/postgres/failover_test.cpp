@@ -63,8 +63,8 @@ TEST_F(Failover, ACommitWhoseWaitForTheStandbyIsCancelledIsNotFlushed) {
   for (int round = 0; round < 3; ++round) {
     ASSERT_TRUE(wait_until([&] {
       return primary_->sql("postgres",
-                           "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'vtx'") !=
-             SqlRows{};
+                           "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND "
+                           "usename = 'vtx'") != SqlRows{};
     }));
     // Whoever is told about a commit is told by now; the next round waits until it is tried again.
     EXPECT_EQ(vtx_flush(world.vtx(), push.get(), 300), -1);

@@ -23,7 +23,8 @@
 namespace vtx::test {
 namespace {
 
-constexpr std::string_view kBody = " .........|.........|.........|.........|.........|.........|.........|.........|.........";
+constexpr std::string_view kBody =
+    " .........|.........|.........|.........|.........|.........|.........|.........|.........";
 
 volatile sig_atomic_t told_to_end = 0;
 
@@ -184,8 +185,8 @@ double run_fleet(int many, int messages) {
   std::sort(deliveries.begin(), deliveries.end(),
             [](const Delivery& a, const Delivery& b) { return a.sequence < b.sequence; });
   EXPECT_TRUE(check_traffic(sent, deliveries, Again::never));
-  std::cout << many << " and " << many << ": " << messages << " messages, sent in " << sending.count() << " s, through in "
-            << took.count() << " s, " << messages / took.count() << " a second\n";
+  std::cout << many << " and " << many << ": " << messages << " messages, sent in " << sending.count()
+            << " s, through in " << took.count() << " s, " << messages / took.count() << " a second\n";
   return messages / took.count();
 }
 

@@ -28,15 +28,17 @@ class Horizon : public testing::Test {
         "'^message_[0-9]+_[0-9]+$'");
   }
   long dead_rows() const {
-    return number("SELECT coalesce(sum(n_dead_tup), 0)::bigint FROM pg_stat_user_tables WHERE schemaname = 'vtx' AND relname ~ '^message_'");
+    return number(
+        "SELECT coalesce(sum(n_dead_tup), 0)::bigint FROM pg_stat_user_tables WHERE schemaname = 'vtx' AND relname ~ "
+        "'^message_'");
   }
 
   const PostgresDatabase database_;
 };
 
 TEST_F(Horizon, HeldElsewhereLeavesTablesSmall) {
-  database_.sql_as_superuser("ALTER ROLE vtx IN DATABASE " + database_.name() + " SET vtx.child_bytes = " +
-                             std::to_string(kChildBytes));
+  database_.sql_as_superuser("ALTER ROLE vtx IN DATABASE " + database_.name() +
+                             " SET vtx.child_bytes = " + std::to_string(kChildBytes));
   Traffic traffic(database_.address() + "?queue=jobs", 200);
   ASSERT_TRUE(traffic.consumer.receives(200));
   SqlSession other("host=" + SharedPostgres::get().socket_directory +

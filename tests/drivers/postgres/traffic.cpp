@@ -98,8 +98,8 @@ void Consumer::work() {
     const auto frames = pull_.receive_frames(kTurn);
     if (!frames) continue;
     const std::string& properties = frames->back();
-    deliveries_.push_back({frames->front(), number_of(properties, "Sequence"),
-                           static_cast<int>(number_of(properties, "Deliveries"))});
+    deliveries_.push_back(
+        {frames->front(), number_of(properties, "Sequence"), static_cast<int>(number_of(properties, "Deliveries"))});
     seen_.insert(frames->front());
     distinct_ = seen_.size();
   }
@@ -130,7 +130,8 @@ testing::AssertionResult check_traffic(const std::map<std::string, std::uint64_t
       return testing::AssertionFailure() << "nobody sent " << one.text;
     const auto [known, fresh] = sequences.emplace(one.text, one.sequence);
     if (known->second != one.sequence)
-      return testing::AssertionFailure() << one.text << " was stored twice, at " << known->second << " and " << one.sequence;
+      return testing::AssertionFailure() << one.text << " was stored twice, at " << known->second << " and "
+                                         << one.sequence;
     if (!fresh && again == Again::never)
       return testing::AssertionFailure() << one.text << " came twice, the last time as delivery " << one.deliveries;
     if (!fresh || one.deliveries > 1) continue;
@@ -145,16 +146,18 @@ testing::AssertionResult check_traffic(const std::map<std::string, std::uint64_t
   std::set<std::uint64_t> all;
   for (const auto& [text, sequence] : sequences) all.insert(sequence);
   if (!all.empty() && (all.size() != sequences.size() || *all.rbegin() != all.size()))
-    return testing::AssertionFailure() << sequences.size() << " messages at " << all.size() << " places up to " << *all.rbegin();
+    return testing::AssertionFailure() << sequences.size() << " messages at " << all.size() << " places up to "
+                                       << *all.rbegin();
   return testing::AssertionSuccess();
 }
 
 testing::AssertionResult Traffic::finish(Again again) {
-  if (!producer.finish()) return testing::AssertionFailure() << "the last messages are not durable: " << vtx_last_error();
+  if (!producer.finish())
+    return testing::AssertionFailure() << "the last messages are not durable: " << vtx_last_error();
   if (!consumer.finish(producer.sent())) {
     const auto checked = check_traffic({{producer.name(), producer.sent()}}, consumer.deliveries(), again);
-    return testing::AssertionFailure() << consumer.distinct() << " of " << producer.sent()
-                                       << " came and were settled; " << checked.message();
+    return testing::AssertionFailure() << consumer.distinct() << " of " << producer.sent() << " came and were settled; "
+                                       << checked.message();
   }
   return check_traffic({{producer.name(), producer.sent()}}, consumer.deliveries(), again);
 }

@@ -108,8 +108,7 @@ testing::AssertionResult check_traffic(const std::map<std::string, std::uint64_t
 /// One of each: what most tests need.
 class Traffic {
  public:
-  explicit Traffic(const std::string& endpoint, int batch = 20)
-      : producer(endpoint, "p", batch), consumer(endpoint) {}
+  explicit Traffic(const std::string& endpoint, int batch = 20) : producer(endpoint, "p", batch), consumer(endpoint) {}
   /// Ends both, and checks. The failure must be over.
   testing::AssertionResult finish(Again again);
   /// How many came more than once.
