@@ -280,12 +280,12 @@ void Link::look() {
 }
 
 /// A PUSH counterpart cannot write when the pipe is full, or gone. inproc tells of reading only in steps of the low-water mark: with
-/// fewer messages out than that leaves room for, the pipe cannot be full.
+/// fewer messages out than that leaves room for, the pipe cannot be full. One more may not be read to its end, though its first frames have been let go.
 bool Link::has_room(std::size_t lent) const {
   const std::size_t mark = static_cast<std::size_t>(request_.receive_hwm) + 1;
   const std::size_t step = (mark + 1) / 2;
   const std::size_t out = lent - (pending_ != nullptr ? 1 : 0);
-  return request_.receive_hwm == 0 || out + step - 1 < mark;
+  return request_.receive_hwm == 0 || out + step < mark;
 }
 
 }  // namespace vtx

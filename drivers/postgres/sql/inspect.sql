@@ -24,8 +24,8 @@ BEGIN
   SELECT x.queue, p.* INTO s FROM stream x JOIN place p ON p.stream = x.id WHERE x.id = its_stream;
   IF s.bytes IS NOT NULL THEN RETURN s.bytes; END IF;
   EXECUTE format('SELECT coalesce(sum(octet_length(body)), 0) AS bytes, count(*) AS n FROM (SELECT body FROM message_%s WHERE stream = $1 AND seq >= $2 ORDER BY seq DESC LIMIT 10000) m',
-                 s.queue) INTO sample USING its_stream, s.tail;
-  RETURN CASE WHEN sample.n < 10000 THEN sample.bytes ELSE sample.bytes * (s.next - s.tail) / 10000 END;
+                 s.queue) INTO sample USING its_stream, greatest(s.tail, s.next - 10000);
+  RETURN CASE WHEN s.next - s.tail <= 10000 THEN sample.bytes ELSE sample.bytes * (s.next - s.tail) / 10000 END;
 END $$;
 
 -- The first message of a stream that the group may still need.

@@ -63,7 +63,7 @@ BEGIN
   IF coalesce(p.bytes, 0) <= most THEN RETURN p.tail; END IF;
   EXECUTE format($q$
     SELECT max(seq) + 1 FROM (SELECT seq, sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS before
-                              FROM (SELECT seq, body FROM message_%s WHERE stream = $1 AND seq >= $2 ORDER BY seq LIMIT 10000) m) r WHERE $3 - before > $4
+                              FROM (SELECT seq, body FROM message_%s WHERE stream = $1 AND seq >= $2 AND seq < $2 + 10000) m) r WHERE $3 - before > $4
     $q$, p.queue) INTO found USING its_stream, p.tail, p.bytes, most;
   RETURN found;
 END $$;

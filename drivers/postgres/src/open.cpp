@@ -115,6 +115,8 @@ void PostgresStore::on_look(const Result& result) {
 }
 
 void PostgresStore::on_begin(const Result& result) {
+  const std::string server(result.text(0, 4));
+  settle_again_ = settle_again_ || life_.server != server;
   life_ = {};
   life_.mark = result.integer(0, 0);
   copy_to(life_.id, result.bytes(0, 1));
@@ -124,6 +126,7 @@ void PostgresStore::on_begin(const Result& result) {
   went_back_ = result.boolean(0, 5);
   if (went_back_) life_.synced = life_.mark;
   remember(info_.place + "/" + info_.schema, life_);
+  settle_again();
   if (info_.pooler) return become_live();
   Request listen;
   listen.statement = "LISTEN \"vtx." + info_.schema + "\"";

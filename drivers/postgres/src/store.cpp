@@ -18,6 +18,7 @@ namespace {
 using driver::Completion;
 using driver::Ms;
 
+constexpr Ms kUnsureFor{60'000};  // a server writes to disk what it need not yet within 30 s at the latest; a standby may be behind
 constexpr Ms kLongGoodbye{1000};  // for a server that is slow to hear that our holders have ended
 
 /// What must go on while others wait for locks and disks. It wakes nobody, for whom this store's own waits would look as if nobody waited.
@@ -97,6 +98,7 @@ void PostgresStore::run(driver::u64 ticket, driver::Operation operation) {
 /// PgBouncer (1.18) gives a server's connection to another client at the first of several answers, and so the later ones: behind it one waits for each.
 void PostgresStore::send(Lane& lane, Sent sent, Request request) {
   const auto id = ++last_id_;
+  sent.covers = unsure_count_;
   sent_.emplace(id, std::move(sent));
   unflushed_ = true;
   if (info_.pooler)
@@ -185,7 +187,7 @@ void PostgresStore::on_reply(Reply reply) {
   if (sent.errand == Errand::operation) return on_answer(std::move(sent), reply);
   const Result& result = reply.result;
   if (!result.ok()) {
-    const bool may_fail = sent.errand == Errand::maintain || sent.errand == Errand::end_holders;
+    const bool may_fail = sent.errand == Errand::maintain || sent.errand == Errand::end_holders || sent.errand == Errand::settle_again;
     const Status why = translate(result, info_.place);
     if (!may_fail || why.code() == Code::lost) end_session(why);
     return;
@@ -202,6 +204,7 @@ void PostgresStore::on_reply(Reply reply) {
     case Errand::fetch_sent:
     case Errand::maintain:
     case Errand::end_holders: return;
+    case Errand::settle_again: settle_again_ = false; return;
   }
 }
 
@@ -230,11 +233,33 @@ void PostgresStore::on_answer(Sent sent, const Reply& reply) {
   life_.mark = std::max(life_.mark, result.integer(0, 0));
   if (sent.durable) life_.synced = std::max(life_.synced, result.integer(0, 0));
   remember(info_.place + "/" + info_.schema, life_);
+  note_settled(sent);
   read_answer(sent.operation, result, out);
   after(sent, result, out);
   if (sent.errand == Errand::operation && std::holds_alternative<driver::Tend>(sent.operation))
     turns_[std::get<driver::Tend>(sent.operation).queue] = static_cast<std::int32_t>(result.integer(0, 5));
   done_.push_back(std::move(out));
+}
+
+/// Settlements need not be on disk to be answered: the consumer has forgotten a claim then that is there again after a crash, with nobody to settle it.
+void PostgresStore::note_settled(const Sent& sent) {
+  const auto present = clock_.now();
+  while (!unsure_.empty() && (unsure_.front().until < present || (sent.durable && unsure_.front().number <= sent.covers)))
+    unsure_.pop_front();
+  const auto* commit = std::get_if<driver::Commit>(&sent.operation);
+  if (commit && !sent.durable && commit->appends.empty() && !commit->settles.empty())
+    unsure_.push_back({++unsure_count_, present + kUnsureFor, commit->settles});
+}
+
+/// All at once, before anything else of the session. What had not been undone is not done twice.
+void PostgresStore::settle_again() {
+  if (went_back_) unsure_.clear();
+  settle_again_ = settle_again_ && !unsure_.empty();
+  if (!settle_again_) return;
+  driver::Commit commit;
+  commit.sync = false;
+  for (const auto& one : unsure_) commit.settles.insert(commit.settles.end(), one.settles.begin(), one.settles.end());
+  send(work_, {Errand::settle_again, 0, {}, false}, make_request(info_.schema, life_, commit, 0));
 }
 
 /// What an answer means for later.

@@ -35,12 +35,19 @@ class PostgresStore final : public driver::Store {
  private:
   enum class State : std::uint8_t { closed, opening, live };
   /// What a reply is to.
-  enum class Errand : std::uint8_t { operation, look, migrate, begin, listen, arm, disarm, look_for, fetch_sent, maintain, end_holders };
+  enum class Errand : std::uint8_t { operation, look, migrate, begin, listen, arm, disarm, look_for, fetch_sent, maintain, end_holders, settle_again };
   struct Sent {
     Errand errand = Errand::operation;
     driver::u64 ticket = 0;
     driver::Operation operation;
     bool durable = false;
+    driver::u64 covers = 0;  ///< durable: what `unsure_` had when it was sent is on disk with it
+  };
+  /// A settlement that a crash of the server may undo.
+  struct Unsure {
+    driver::u64 number = 0;
+    driver::Steady until;
+    std::vector<driver::Settle> settles;
   };
   struct Lane {
     explicit Lane(const driver::Clock& clock) : connection(clock) {}
@@ -72,6 +79,8 @@ class PostgresStore final : public driver::Store {
   void end_session(Status why);
   void close();
   void lose(const Sent& sent);
+  void note_settled(const Sent& sent);
+  void settle_again();
 
   // --- waiting (waiting.cpp)
   void on_notification(const Notification& notification);
@@ -98,6 +107,11 @@ class PostgresStore final : public driver::Store {
   std::map<std::string, std::int32_t> turns_;  ///< of tending a queue's mailboxes
   bool migrated_ = false;
   bool went_back_ = false;
+
+  // --- made again when another run of the server begins
+  std::deque<Unsure> unsure_;
+  driver::u64 unsure_count_ = 0;
+  bool settle_again_ = false;
 
   Waits waits_;
   bool arming_ = false;
