@@ -34,9 +34,10 @@ BEGIN
   RETURN made;
 END $$;
 
-CREATE FUNCTION find_stream(its_queue int, its_kind text, its_peer text, its_priority int) RETURNS int LANGUAGE sql VOLATILE AS $$
-  SELECT id FROM stream WHERE (queue, kind, peer, priority) = (its_queue, its_kind, its_peer, its_priority)
-$$;
+CREATE FUNCTION find_stream(its_queue int, its_kind text, its_peer text, its_priority int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT id FROM stream WHERE (queue, kind, peer, priority) = (its_queue, its_kind, its_peer, its_priority));
+END $$;
 
 -- The stream of another priority beside one of priority 0, whose lock is held.
 CREATE FUNCTION sibling_of(its_stream int, its_priority int) RETURNS int LANGUAGE plpgsql AS $$
@@ -59,9 +60,10 @@ BEGIN
   IF find_stream(letters, 'main', '', 0) IS NULL THEN PERFORM make_stream(letters, 'main', '', 0); END IF;
 END $$;
 
-CREATE FUNCTION dead_stream(its_queue int) RETURNS int LANGUAGE sql VOLATILE AS $$
-  SELECT s.id FROM queue q JOIN queue d ON d.name = q.name || '.dead' JOIN stream s ON s.queue = d.id AND s.kind = 'main' AND s.priority = 0 WHERE q.id = its_queue
-$$;
+CREATE FUNCTION dead_stream(its_queue int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT s.id FROM queue q JOIN queue d ON d.name = q.name || '.dead' JOIN stream s ON s.queue = d.id AND s.kind = 'main' AND s.priority = 0 WHERE q.id = its_queue);
+END $$;
 
 -- A group begins in each of its streams by itself; one that comes later it reads from its beginning. The stream that is sent to from SQL is there as soon as somebody
 -- would receive from it.

@@ -93,9 +93,10 @@ BEGIN
 END $$;
 
 -- What was sent from SQL and is committed, in the order in which it was sent. Transactions that are older than all that was found settled need not be looked for again.
-CREATE FUNCTION has_intake(its_queue int) RETURNS boolean LANGUAGE sql VOLATILE AS $$
-  SELECT EXISTS (SELECT FROM intake i WHERE i.queue = its_queue AND i.xid >= coalesce((SELECT xid FROM looked WHERE queue = its_queue), '0'::xid8))
-$$;
+CREATE FUNCTION has_intake(its_queue int) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT EXISTS (SELECT FROM intake i WHERE i.queue = its_queue AND i.xid >= coalesce((SELECT xid FROM looked WHERE queue = its_queue), '0'::xid8)));
+END $$;
 
 CREATE FUNCTION take_in(its_queue int, most int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
