@@ -71,7 +71,7 @@ CREATE FUNCTION read_range(its_queue int, its_stream int, from_seq bigint, to_se
                            OUT first bigint, OUT last bigint, OUT whole boolean, OUT seqs bigint[], OUT storeds bigint[], OUT expiries bigint[],
                            OUT frame_counts int[], OUT property_texts bytea[], OUT bodies bytea[]) LANGUAGE plpgsql AS $$
 DECLARE
-  near bigint := least(to_seq, from_seq + most);
+  near bigint := CASE WHEN to_seq - from_seq > most THEN from_seq + most ELSE to_seq END;
 BEGIN
   -- Of a young table the planner knows nothing, and would fetch all that the range has and sort it. So the range is what can be wanted; where nothing is
   -- there, as between the letters of a dead-letter queue, the rest of it.
