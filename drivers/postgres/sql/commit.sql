@@ -24,6 +24,7 @@ DECLARE
   l record;
   more bigint;
 BEGIN
+  IF NOT EXISTS (SELECT FROM stream s JOIN queue q ON q.id = s.queue WHERE s.id = ANY (streams) AND (q.max_messages IS NOT NULL OR q.max_bytes IS NOT NULL)) THEN RETURN; END IF;
   FOR w IN
     SELECT a.stream, q.id, q.name, q.size_limit, q.max_messages, q.max_bytes, sum(a.n) AS messages, min(a.first) AS first, max(a.last) AS last
     FROM (SELECT s AS stream, n, sum(n) OVER (ORDER BY i) - n + 1 AS first, sum(n) OVER (ORDER BY i) AS last FROM unnest(streams, counts) WITH ORDINALITY AS x (s, n, i)) a

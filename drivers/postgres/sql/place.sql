@@ -76,17 +76,8 @@ BEGIN
   -- Of a young table the planner knows nothing, and would fetch all that the range has and sort it. So the range is what can be wanted; where nothing is
   -- there, as between the letters of a dead-letter queue, the rest of it.
   LOOP
-    EXECUTE format($q$
-      SELECT min(seq) FILTER (WHERE fits), max(seq) FILTER (WHERE fits), coalesce(bool_and(fits), true),
-             array_agg(seq) FILTER (WHERE fits), array_agg(stored) FILTER (WHERE fits), array_agg(expires) FILTER (WHERE fits),
-             array_agg(frames) FILTER (WHERE fits), array_agg(properties) FILTER (WHERE fits), array_agg(body) FILTER (WHERE fits)
-      FROM (SELECT seq, stored, coalesce(expires, 0) AS expires, frames, properties, body,
-                   row_number() OVER w = 1 OR
-                   (row_number() OVER w <= $4 AND sum(octet_length(body) + coalesce(octet_length(properties), 0)) OVER w <= $5) AS fits
-            FROM (SELECT * FROM message_%s WHERE stream = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq LIMIT $4 + 1) m
-            WINDOW w AS (ORDER BY seq ROWS UNBOUNDED PRECEDING)) r
-      $q$, its_queue) INTO first, last, whole, seqs, storeds, expiries, frame_counts, property_texts, bodies
-      USING its_stream, from_seq, near, most, most_bytes;
+    EXECUTE format('SELECT * FROM read_from_%s($1, $2, $3, $4, $5)', its_queue)
+      INTO first, last, whole, seqs, storeds, expiries, frame_counts, property_texts, bodies USING its_stream, from_seq, near, most, most_bytes;
     EXIT WHEN first IS NOT NULL OR near = to_seq;
     near := to_seq;
   END LOOP;

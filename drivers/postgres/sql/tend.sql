@@ -185,6 +185,7 @@ BEGIN
     INSERT INTO segment (queue, child, stream, last) VALUES (q.id, q.child, 0, 0);
     PERFORM make_child(q.id, q.child + 1);
     UPDATE queue SET child = q.child + 1 WHERE id = q.id;
+    PERFORM make_functions(q.id);
   END LOOP;
 END $$;
 
