@@ -222,7 +222,7 @@ void measure_wakeup(const Options& options, const std::string& durability, std::
   send_stamped(0);
   node.flush(push);
   round.ratios = {median(vtx.values) / median(round.values)};
-  round.target = 3.0;
+  if (durability == "sync") round.target = 3.0;  // the other shows what the disk hides
   to.push_back(std::move(vtx));
   to.push_back(std::move(round));
 }
