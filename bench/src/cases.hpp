@@ -24,7 +24,9 @@ Case retention(const Options& options);
 Case delayed(const Options& options);
 // wakeup.cpp
 Case wakeup(const Options& options);
-/// What the other process of wakeup() does: answers on standard output with the nanoseconds each message was under way.
-int wakeup_receiver(const std::string& endpoint);
+// postgres.cpp
+Case pg_enqueue(const Options& options);
+Case pg_both(const Options& options);
+Case pg_wakeup(const Options& options);
 
 }  // namespace vtx::bench

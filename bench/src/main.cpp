@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// vtx_bench: what VTX costs over the loop that a program would write straight against SQLite. Ratios count: both sides run in
+// vtx_bench: what VTX costs over the loop that a program would write straight against the database. Ratios count: both sides run in
 // turn on the same machine, whose absolute numbers are noise. docs/performance.md is written from it.
 #include <fmt/format.h>
 
@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cases.hpp"
+#include "receiver.hpp"
 
 namespace {
 
@@ -16,6 +17,7 @@ using namespace vtx::bench;
 struct Entry {
   const char* name;
   Case (*run)(const Options&);
+  bool on_server = false;  ///< that of --postgres
 };
 
 constexpr Entry kCases[] = {{"enqueue", enqueue},
@@ -27,6 +29,11 @@ constexpr Entry kCases[] = {{"enqueue", enqueue},
                             {"latency", latency},
                             {"retention", retention},
                             {"wakeup", wakeup},
+#ifdef VTX_BENCH_POSTGRES
+                            {"pg-enqueue", pg_enqueue, true},
+                            {"pg-both", pg_both, true},
+                            {"pg-wakeup", pg_wakeup, true},
+#endif
                             {"delayed", delayed}};
 
 std::vector<std::string> case_names() {
@@ -35,10 +42,17 @@ std::vector<std::string> case_names() {
   return names;
 }
 
+bool is_asked_for(const Entry& entry, const Options& options) {
+  const bool named = std::ranges::find(options.cases, entry.name) != options.cases.end();
+  if (named && entry.on_server && options.postgres.empty())
+    throw Failure(std::string(entry.name) + " needs a server: --postgres URI");
+  return named || (options.cases.empty() && (!entry.on_server || !options.postgres.empty()));
+}
+
 void run(const Options& options) {
   Json all = Json::array();
   for (const Entry& entry : kCases) {
-    if (!options.cases.empty() && std::ranges::find(options.cases, entry.name) == options.cases.end()) continue;
+    if (!is_asked_for(entry, options)) continue;
     const Case result = entry.run(options);
     if (options.json)
       all.push_back(to_json(result));
@@ -56,8 +70,8 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   options.directory = std::filesystem::temp_directory_path().string();
-  std::string receiver;
-  CLI::App app("Measures VTX on SQLite against the same work done straight on SQLite.", "vtx_bench");
+  std::string wakeup_uri, stream_uri;
+  CLI::App app("Measures VTX against the same work done straight on the database.", "vtx_bench");
   app.add_option("--messages", options.messages, "Messages of a throughput run")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -85,10 +99,16 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--case", options.cases, "Only these")->check(CLI::IsMember(case_names()));
   app.add_flag("--json", options.json, "Print JSON");
-  app.add_option("--wakeup-receiver", receiver)->group("");
+#ifdef VTX_BENCH_POSTGRES
+  app.add_option("--postgres", options.postgres,
+                 "A server, as postgres://user@host/database, for the cases pg-…: they drop its schema vtx_bench");
+#endif
+  app.add_option("--wakeup-receiver", wakeup_uri)->group("");
+  app.add_option("--stream-receiver", stream_uri)->group("");
   CLI11_PARSE(app, argc, argv);
   try {
-    if (!receiver.empty()) return wakeup_receiver(receiver);
+    if (!wakeup_uri.empty()) return wakeup_receiver(wakeup_uri);
+    if (!stream_uri.empty()) return stream_receiver(stream_uri, options);
     run(options);
     return 0;
   } catch (const std::exception& failure) {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "node.hpp"
 
+#ifdef VTX_BENCH_POSTGRES
+#include <vtx/drivers/postgres.h>
+#endif
 #include <vtx/drivers/sqlite.h>
 
 #include <algorithm>
@@ -24,6 +27,9 @@ void check_zmq(int result, const char* what) {
 Node::Node(int hwm) : hwm_(hwm), context_(zmq_ctx_new()), vtx_(vtx_new(context_)) {
   if (vtx_ == nullptr) throw Failure(std::string("vtx_new: ") + vtx_last_error());
   check(vtx_register(vtx_, "sqlite", vtx_sqlite_driver), "vtx_register");
+#ifdef VTX_BENCH_POSTGRES
+  for (const char* scheme : {"postgres", "postgresql"}) check(vtx_register(vtx_, scheme, vtx_postgres_driver), "vtx_register");
+#endif
 }
 
 Node::~Node() {
@@ -69,10 +75,10 @@ void send_numbered(void* socket, std::uint64_t count, std::size_t size, std::uin
   }
 }
 
-void receive_numbered(void* socket, std::uint64_t count) {
+void receive_numbered(void* socket, std::uint64_t count, std::uint64_t first) {
   zmq_msg_t message;
   zmq_msg_init(&message);
-  for (std::uint64_t expected = 0; expected < count; ++expected) {
+  for (std::uint64_t expected = first; expected < first + count; ++expected) {
     check_zmq(zmq_msg_recv(&message, socket, 0), "zmq_msg_recv");
     std::uint64_t number = 0;
     std::memcpy(&number, zmq_msg_data(&message), std::min(sizeof number, zmq_msg_size(&message)));

@@ -38,7 +38,7 @@ std::string endpoint_of(const std::string& path, const std::string& retain);
 
 /// Sends messages of `size` bytes that carry their number, from `first` on. Any one thread.
 void send_numbered(void* socket, std::uint64_t count, std::size_t size, std::uint64_t first = 0);
-/// Receives messages and lets each go; throws when one is not the next.
-void receive_numbered(void* socket, std::uint64_t count);
+/// Receives messages, from `first` on, and lets each go; throws when one is not the next.
+void receive_numbered(void* socket, std::uint64_t count, std::uint64_t first = 0);
 
 }  // namespace vtx::bench

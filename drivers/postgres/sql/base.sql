@@ -42,12 +42,16 @@ END $$;
 
 CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
 
-CREATE FUNCTION next_number() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT (SELECT epoch FROM store) << 40 | nextval('numbers') $$;
+CREATE FUNCTION next_number() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT (SELECT epoch FROM store) << 40 | nextval('numbers'));
+END $$;
 
 -- Which run of which server this is. After a crash the newest numbers given out may have been forgotten.
-CREATE FUNCTION server_life() RETURNS text LANGUAGE sql VOLATILE AS $$
-  SELECT extract(epoch FROM pg_postmaster_start_time())::text || '/' || coalesce(extract(epoch FROM (SELECT stats_reset FROM pg_stat_wal))::text, '')
-$$;
+CREATE FUNCTION server_life() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT extract(epoch FROM pg_postmaster_start_time())::text || '/' || coalesce(extract(epoch FROM (SELECT stats_reset FROM pg_stat_wal))::text, ''));
+END $$;
 
 -- The door. Refuses who believes in another epoch, a later time or another run of the server; answers the mark.
 CREATE FUNCTION enter(their_life uuid, their_mark bigint, durable boolean) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -73,15 +77,19 @@ BEGIN
   RETURN nextval('mark');
 END $$;
 
-CREATE FUNCTION add_tally(its_queue int, its_group int, word text, many bigint) RETURNS void LANGUAGE sql AS $$
-  INSERT INTO tally (queue, grp, what, n) SELECT its_queue, its_group, word, many WHERE many > 0
-$$;
+CREATE FUNCTION add_tally(its_queue int, its_group int, word text, many bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF many > 0 THEN INSERT INTO tally (queue, grp, what, n) VALUES (its_queue, its_group, word, many); END IF;
+END $$;
 
 -- As statistics and dead letters call it.
 CREATE FUNCTION group_text(kind text, peer text, name text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN kind = 'main' THEN name ELSE kind || CASE WHEN peer = '' THEN '' ELSE ':' || peer END || '/' || name END
 $$;
 
+-- What is no UTF-8 is escaped: a message must be able to die whatever it carries.
+CREATE FUNCTION lines_of(properties bytea) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(text_of(properties), encode(properties, 'escape')) $$;
+
 CREATE FUNCTION property_of(properties bytea, wanted text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-  SELECT substring(convert_from(properties, 'UTF8') FROM '(?n)^' || wanted || ': (.*)$')
+  SELECT substring(lines_of(properties) FROM '(?n)^' || wanted || ': (.*)$')
 $$;

@@ -3,23 +3,25 @@
 -- Leasing ranges. The highest priority that has anything goes first; within one, what the group must have again before what is fresh.
 
 -- The streams of a group, from the highest priority down.
-CREATE FUNCTION sources_of(its_group int) RETURNS TABLE (stream int, lock int, priority int, from_seq bigint, next bigint, due bigint) LANGUAGE sql VOLATILE AS $$
+CREATE FUNCTION sources_of(its_group int) RETURNS TABLE (stream int, lock int, priority int, from_seq bigint, next bigint, due bigint) LANGUAGE sql STABLE AS $$
   SELECT s.id, s.lock, s.priority, greatest(coalesce(c.next, 1), p.tail), p.next, p.due
   FROM consumer_group g JOIN stream s ON (s.queue, s.kind, s.peer) = (g.queue, g.kind, g.peer) JOIN place p ON p.stream = s.id
   LEFT JOIN cursor c ON c.grp = g.id AND c.stream = s.id
   WHERE g.id = its_group ORDER BY s.priority DESC
 $$;
 
-CREATE FUNCTION is_claimable(its_group int) RETURNS boolean LANGUAGE sql VOLATILE AS $$
-  SELECT EXISTS (SELECT FROM sources_of(its_group) s WHERE s.from_seq < s.next OR s.due <= now_ms() OR
+CREATE FUNCTION is_claimable(its_group int) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT EXISTS (SELECT FROM sources_of(its_group) s WHERE s.from_seq < s.next OR s.due <= now_ms() OR
                    EXISTS (SELECT FROM retry r WHERE r.grp = its_group AND r.priority = s.priority AND r.due <= now_ms()))
-         OR (SELECT has_intake(queue) FROM consumer_group WHERE id = its_group AND kind = 'main')
-$$;
+         OR (SELECT has_intake(queue) FROM consumer_group WHERE id = its_group AND kind = 'main'));
+END $$;
 
 -- When something will be claimable that is not yet.
-CREATE FUNCTION next_due(its_group int) RETURNS bigint LANGUAGE sql VOLATILE AS $$
-  SELECT least((SELECT min(due) FROM retry WHERE grp = its_group), (SELECT min(due) FROM sources_of(its_group)))
-$$;
+CREATE FUNCTION next_due(its_group int) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT least((SELECT min(due) FROM retry WHERE grp = its_group), (SELECT min(due) FROM sources_of(its_group))));
+END $$;
 
 CREATE FUNCTION move_cursor(its_group int, its_stream int, seq bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -116,6 +118,7 @@ BEGIN
         got := read_range((SELECT queue FROM stream x WHERE x.id = s.stream), s.stream, s.from_seq, s.next - 1, most, most_bytes);
         PERFORM move_cursor(its_group, s.stream, coalesce(got.last + 1, s.next));
         IF got.first IS NOT NULL THEN
+          more := got.last + 1 < s.next;
           SELECT s.stream, 1, '', s.priority INTO stream, delivery, reason, priority;
           EXIT sources;
         END IF;
@@ -130,7 +133,7 @@ BEGIN
   END IF;
   IF id IS NOT NULL THEN
     head := (SELECT p.next - 1 FROM place p WHERE p.stream = claim_next.stream);
-    more := is_claimable(its_group);
+    IF NOT more THEN more := is_claimable(its_group); END IF;
     seqs := got.seqs;
     storeds := got.storeds;
     expiries := got.expiries;

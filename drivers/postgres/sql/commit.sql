@@ -4,15 +4,17 @@
 -- lock. A commit whose answer was lost comes again: the locks are taken first, which waits for the one that may still be at work, then the watermark is read.
 
 -- What is there in the direction that the stream of priority 0 belongs to: all priorities together.
-CREATE FUNCTION load_of(its_stream int, OUT messages bigint, OUT bytes bigint) LANGUAGE sql VOLATILE AS $$
-  SELECT sum(p.next - p.tail + p.delayed)::bigint, sum(coalesce(p.bytes, 0) + p.delayed_bytes)::bigint
-  FROM stream s JOIN stream b ON (b.queue, b.kind, b.peer) = (s.queue, s.kind, s.peer) JOIN place p ON p.stream = b.id WHERE s.id = its_stream
-$$;
+CREATE FUNCTION load_of(its_stream int, OUT messages bigint, OUT bytes bigint) LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT sum(p.next - p.tail + p.delayed)::bigint, sum(coalesce(p.bytes, 0) + p.delayed_bytes)::bigint INTO messages, bytes
+  FROM stream s JOIN stream b ON (b.queue, b.kind, b.peer) = (s.queue, s.kind, s.peer) JOIN place p ON p.stream = b.id WHERE s.id = its_stream;
+END $$;
 
-CREATE FUNCTION has_room(its_stream int) RETURNS boolean LANGUAGE sql VOLATILE AS $$
-  SELECT l.messages < coalesce(q.max_messages, 9223372036854775807) AND l.bytes < coalesce(q.max_bytes, 9223372036854775807)
-  FROM stream s JOIN queue q ON q.id = s.queue, LATERAL load_of(s.id) l WHERE s.id = its_stream
-$$;
+CREATE FUNCTION has_room(its_stream int) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT l.messages < coalesce(q.max_messages, 9223372036854775807) AND l.bytes < coalesce(q.max_bytes, 9223372036854775807)
+  FROM stream s JOIN queue q ON q.id = s.queue, LATERAL load_of(s.id) l WHERE s.id = its_stream);
+END $$;
 
 -- Refuses a commit that would fill a queue over its limit, with what it has room for. Replies are not counted: who could not answer would hold the requests that
 -- fill the queue. A single message that is larger than all fits where nothing is.
@@ -22,6 +24,7 @@ DECLARE
   l record;
   more bigint;
 BEGIN
+  IF NOT EXISTS (SELECT FROM stream s JOIN queue q ON q.id = s.queue WHERE s.id = ANY (streams) AND (q.max_messages IS NOT NULL OR q.max_bytes IS NOT NULL)) THEN RETURN; END IF;
   FOR w IN
     SELECT a.stream, q.id, q.name, q.size_limit, q.max_messages, q.max_bytes, sum(a.n) AS messages, min(a.first) AS first, max(a.last) AS last
     FROM (SELECT s AS stream, n, sum(n) OVER (ORDER BY i) - n + 1 AS first, sum(n) OVER (ORDER BY i) AS last FROM unnest(streams, counts) WITH ORDINALITY AS x (s, n, i)) a

@@ -1,7 +1,10 @@
 -- SPDX-License-Identifier: MPL-2.0
 --
 -- All functions that a session calls run with their owner's rights and in this schema: who may call which is all that a role needs to be given (rights.sql).
--- Nobody but the owner may call any unless it says so.
+-- Nobody but the owner may call any unless it says so. Their statements go by keys, for which any plan that is there is the right one: left to itself the server
+-- plans those with arrays anew each time.
+
+DO $$ BEGIN PERFORM make_functions(id) FROM queue; END $$;
 
 DO $$
 DECLARE
@@ -13,7 +16,11 @@ BEGIN
            FROM pg_proc p WHERE p.pronamespace = current_schema::regnamespace LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f.called);
     IF f.door OR f.owners THEN EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f.called, current_schema); END IF;
-    IF f.door THEN EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER', f.called); END IF;
+    IF f.door THEN
+      EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER', f.called);
+      EXECUTE format('ALTER FUNCTION %s SET plan_cache_mode = force_generic_plan', f.called);
+      EXECUTE format('ALTER FUNCTION %s SET jit = off', f.called);
+    END IF;
   END LOOP;
   PERFORM give(g.role, g.what) FROM given g JOIN pg_roles r ON r.rolname = g.role;
 END $$;

@@ -7,11 +7,12 @@ CREATE FUNCTION books() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
   SELECT ARRAY['place', 'producer', 'cursor', 'claim', 'retry', 'holder', 'hold', 'tally', 'looked']
 $$;
 
-CREATE FUNCTION size_of_books() RETURNS bigint LANGUAGE sql VOLATILE AS $$
-  SELECT sum(pg_relation_size(c.oid))::bigint
+CREATE FUNCTION size_of_books() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT sum(pg_relation_size(c.oid))::bigint
   FROM store s, unnest(books()) b JOIN pg_class c ON true
-  WHERE c.relnamespace = current_schema::regnamespace AND c.relname = b || '_' || s.generation
-$$;
+  WHERE c.relnamespace = current_schema::regnamespace AND c.relname = b || '_' || s.generation);
+END $$;
 
 -- With the books' lock for itself. Views of the first generation are made, later ones lead on to the new tables.
 CREATE FUNCTION begin_generation() RETURNS void LANGUAGE plpgsql AS $$

@@ -2,9 +2,10 @@
 --
 -- Holders, which show that they live by counting, and names that one holder has; what ends with a name: the mailbox of a peer that nobody can come back as.
 
-CREATE FUNCTION is_dead(its_holder bigint) RETURNS boolean LANGUAGE sql VOLATILE AS $$
-  SELECT NOT EXISTS (SELECT FROM holder WHERE id = its_holder AND ended IS NULL)
-$$;
+CREATE FUNCTION is_dead(its_holder bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT NOT EXISTS (SELECT FROM holder WHERE id = its_holder AND ended IS NULL));
+END $$;
 
 CREATE FUNCTION beat(their_life uuid, their_mark bigint, its_holder bigint, its_lease bigint,
                      OUT mark bigint, OUT id bigint, OUT others bigint[], OUT beats bigint[], OUT leases bigint[], OUT dead boolean[]) LANGUAGE plpgsql AS $$
@@ -24,13 +25,15 @@ BEGIN
     FROM (SELECT DISTINCT claim.holder FROM claim WHERE claim.holder <> beat.id) c LEFT JOIN holder h ON h.id = c.holder;
 END $$;
 
-CREATE FUNCTION waiting_in(its_group int) RETURNS bigint LANGUAGE sql VOLATILE AS $$
-  SELECT coalesce(sum(last - first + 1), 0)::bigint FROM retry WHERE grp = its_group
-$$;
+CREATE FUNCTION waiting_in(its_group int) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT coalesce(sum(last - first + 1), 0)::bigint FROM retry WHERE grp = its_group);
+END $$;
 
-CREATE FUNCTION claimed_in(its_group int) RETURNS bigint LANGUAGE sql VOLATILE AS $$
-  SELECT coalesce(sum(last - first + 1 - bit_count(done)), 0)::bigint FROM claim WHERE grp = its_group
-$$;
+CREATE FUNCTION claimed_in(its_group int) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT coalesce(sum(last - first + 1 - bit_count(done)), 0)::bigint FROM claim WHERE grp = its_group);
+END $$;
 
 -- What it counted stays in the queue's counters.
 CREATE FUNCTION remove_group(its_group int) RETURNS void LANGUAGE plpgsql AS $$

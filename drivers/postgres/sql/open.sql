@@ -8,6 +8,41 @@ BEGIN
   EXECUTE format('CREATE TABLE message_%1$s_%2$s (LIKE message INCLUDING ALL) INHERITS (message_%1$s)', its_queue, n);
 END $$;
 
+-- What is done with each queue's messages all the time, in functions of its own: their plans are kept, where those of EXECUTE are made for each call. Made anew when
+-- another child is written to.
+CREATE FUNCTION make_functions(its_queue int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format($f$
+    CREATE OR REPLACE FUNCTION append_to_%1$s(its_stream int, first bigint, at_time bigint, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[])
+    RETURNS void LANGUAGE plpgsql AS $b$
+    BEGIN
+      IF frame_counts IS NULL AND property_texts IS NULL AND ttls IS NULL THEN
+        INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) SELECT its_stream, first + m.n - 1, at_time, m.b FROM unnest(bodies) WITH ORDINALITY AS m (b, n);
+      ELSE
+        INSERT INTO message_%1$s_%2$s (stream, seq, stored, expires, frames, properties, body)
+          SELECT its_stream, first + m.n - 1, at_time, CASE WHEN m.t > 0 THEN at_time + m.t END, coalesce(m.f, 1), m.p, m.b
+          FROM unnest(bodies, frame_counts, property_texts, ttls) WITH ORDINALITY AS m (b, f, p, t, n);
+      END IF;
+    END $b$
+    $f$, its_queue, (SELECT child FROM queue WHERE id = its_queue));
+  EXECUTE format($f$
+    CREATE OR REPLACE FUNCTION read_from_%1$s(its_stream int, from_seq bigint, to_seq bigint, most int, most_bytes bigint,
+                                              OUT first bigint, OUT last bigint, OUT whole boolean, OUT seqs bigint[], OUT storeds bigint[], OUT expiries bigint[],
+                                              OUT frame_counts int[], OUT property_texts bytea[], OUT bodies bytea[]) LANGUAGE plpgsql AS $b$
+    BEGIN
+      SELECT min(seq) FILTER (WHERE fits), max(seq) FILTER (WHERE fits), coalesce(bool_and(fits), true),
+             array_agg(seq) FILTER (WHERE fits), array_agg(stored) FILTER (WHERE fits), array_agg(expires) FILTER (WHERE fits),
+             array_agg(frames) FILTER (WHERE fits), array_agg(properties) FILTER (WHERE fits), array_agg(body) FILTER (WHERE fits)
+      INTO first, last, whole, seqs, storeds, expiries, frame_counts, property_texts, bodies
+      FROM (SELECT seq, stored, coalesce(expires, 0) AS expires, frames, properties, body,
+                   row_number() OVER w = 1 OR
+                   (row_number() OVER w <= most AND sum(octet_length(body) + coalesce(octet_length(properties), 0)) OVER w <= most_bytes) AS fits
+            FROM (SELECT * FROM message_%1$s WHERE stream = its_stream AND seq BETWEEN from_seq AND to_seq ORDER BY seq LIMIT most::bigint + 1) m
+            WINDOW w AS (ORDER BY seq ROWS UNBOUNDED PRECEDING)) r;
+    END $b$
+    $f$, its_queue);
+END $$;
+
 CREATE FUNCTION make_queue(its_name text, its_retain text, its_keep text, its_amount bigint, its_limit text, most_messages bigint, most_bytes bigint)
 RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
@@ -17,6 +52,7 @@ BEGIN
     VALUES (its_name, its_retain, its_keep, its_amount, its_limit, most_messages, most_bytes) RETURNING id INTO made;
   EXECUTE format('CREATE TABLE message_%s (LIKE message INCLUDING ALL) INHERITS (message)', made);
   PERFORM make_child(made, 1);
+  PERFORM make_functions(made);
   RETURN made;
 END $$;
 
@@ -34,9 +70,10 @@ BEGIN
   RETURN made;
 END $$;
 
-CREATE FUNCTION find_stream(its_queue int, its_kind text, its_peer text, its_priority int) RETURNS int LANGUAGE sql VOLATILE AS $$
-  SELECT id FROM stream WHERE (queue, kind, peer, priority) = (its_queue, its_kind, its_peer, its_priority)
-$$;
+CREATE FUNCTION find_stream(its_queue int, its_kind text, its_peer text, its_priority int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT id FROM stream WHERE (queue, kind, peer, priority) = (its_queue, its_kind, its_peer, its_priority));
+END $$;
 
 -- The stream of another priority beside one of priority 0, whose lock is held.
 CREATE FUNCTION sibling_of(its_stream int, its_priority int) RETURNS int LANGUAGE plpgsql AS $$
@@ -59,9 +96,10 @@ BEGIN
   IF find_stream(letters, 'main', '', 0) IS NULL THEN PERFORM make_stream(letters, 'main', '', 0); END IF;
 END $$;
 
-CREATE FUNCTION dead_stream(its_queue int) RETURNS int LANGUAGE sql VOLATILE AS $$
-  SELECT s.id FROM queue q JOIN queue d ON d.name = q.name || '.dead' JOIN stream s ON s.queue = d.id AND s.kind = 'main' AND s.priority = 0 WHERE q.id = its_queue
-$$;
+CREATE FUNCTION dead_stream(its_queue int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT s.id FROM queue q JOIN queue d ON d.name = q.name || '.dead' JOIN stream s ON s.queue = d.id AND s.kind = 'main' AND s.priority = 0 WHERE q.id = its_queue);
+END $$;
 
 -- A group begins in each of its streams by itself; one that comes later it reads from its beginning. The stream that is sent to from SQL is there as soon as somebody
 -- would receive from it.

@@ -71,25 +71,15 @@ CREATE FUNCTION read_range(its_queue int, its_stream int, from_seq bigint, to_se
                            OUT first bigint, OUT last bigint, OUT whole boolean, OUT seqs bigint[], OUT storeds bigint[], OUT expiries bigint[],
                            OUT frame_counts int[], OUT property_texts bytea[], OUT bodies bytea[]) LANGUAGE plpgsql AS $$
 DECLARE
-  -- No further than there can be any to take: statistics that are too old let the planner fetch and sort the whole of a long range before it takes the first.
-  until bigint := least(to_seq, from_seq + most);
+  near bigint := CASE WHEN to_seq - from_seq > most THEN from_seq + most ELSE to_seq END;
 BEGIN
-  EXECUTE format($q$
-    SELECT min(seq) FILTER (WHERE fits), max(seq) FILTER (WHERE fits), coalesce(bool_and(fits), true),
-           array_agg(seq) FILTER (WHERE fits), array_agg(stored) FILTER (WHERE fits), array_agg(expires) FILTER (WHERE fits),
-           array_agg(frames) FILTER (WHERE fits), array_agg(properties) FILTER (WHERE fits), array_agg(body) FILTER (WHERE fits)
-    FROM (SELECT seq, stored, coalesce(expires, 0) AS expires, frames, properties, body,
-                 n = 1 OR (n <= $4 AND sum(octet_length(body) + coalesce(octet_length(properties), 0)) OVER (ORDER BY seq) <= $5) AS fits
-          FROM (SELECT *, row_number() OVER (ORDER BY seq) AS n FROM message_%s WHERE stream = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq LIMIT $4 + 1) m) r
-    $q$, its_queue) INTO first, last, whole, seqs, storeds, expiries, frame_counts, property_texts, bodies
-    USING its_stream, from_seq, until, most, most_bytes;
-  -- Letters have been taken out of a dead-letter queue: there may be more behind the gap.
-  IF whole AND until < to_seq THEN
-    until := next_at(its_queue, its_stream, until + 1);
-    whole := until > to_seq;
-    IF first IS NULL AND NOT whole THEN
-      SELECT * INTO first, last, whole, seqs, storeds, expiries, frame_counts, property_texts, bodies
-        FROM read_range(its_queue, its_stream, until, to_seq, most, most_bytes);
-    END IF;
-  END IF;
+  -- Of a young table the planner knows nothing, and would fetch all that the range has and sort it. So the range is what can be wanted; where nothing is
+  -- there, as between the letters of a dead-letter queue, the rest of it.
+  LOOP
+    EXECUTE format('SELECT * FROM read_from_%s($1, $2, $3, $4, $5)', its_queue)
+      INTO first, last, whole, seqs, storeds, expiries, frame_counts, property_texts, bodies USING its_stream, from_seq, near, most, most_bytes;
+    EXIT WHEN first IS NOT NULL OR near = to_seq;
+    near := to_seq;
+  END LOOP;
+  whole := whole AND near = to_seq;
 END $$;

@@ -9,13 +9,10 @@ DECLARE
   many int := cardinality(bodies);
 BEGIN
   IF many = 0 THEN RETURN (SELECT next - 1 FROM place WHERE stream = its_stream); END IF;
-  SELECT q.id, q.child, l.next, l.bytes, greatest(l.stored, now_ms()) AS stored INTO p
+  SELECT q.id, l.next, l.bytes, greatest(l.stored, now_ms()) AS stored INTO p
     FROM stream s JOIN queue q ON q.id = s.queue JOIN place l ON l.stream = s.id WHERE s.id = its_stream;
-  EXECUTE format($q$
-    INSERT INTO message_%s_%s (stream, seq, stored, expires, frames, properties, body)
-      SELECT $1, $2 + m.n - 1, $3, CASE WHEN m.t > 0 THEN $3 + m.t END, coalesce(m.f, 1), m.p, m.b
-      FROM unnest($4, $5, $6, $7) WITH ORDINALITY AS m (b, f, p, t, n)
-    $q$, p.id, p.child) USING its_stream, p.next, p.stored, bodies, frame_counts, property_texts, ttls;
+  EXECUTE format('SELECT append_to_%s($1, $2, $3, $4, $5, $6, $7)', p.id)
+    USING its_stream, p.next, p.stored, bodies, frame_counts, property_texts, ttls;
   UPDATE place SET next = p.next + many, stored = p.stored,
                    bytes = CASE WHEN p.bytes IS NOT NULL THEN p.bytes + (SELECT sum(octet_length(b)) FROM unnest(bodies) b) END
     WHERE stream = its_stream;
@@ -93,9 +90,10 @@ BEGIN
 END $$;
 
 -- What was sent from SQL and is committed, in the order in which it was sent. Transactions that are older than all that was found settled need not be looked for again.
-CREATE FUNCTION has_intake(its_queue int) RETURNS boolean LANGUAGE sql VOLATILE AS $$
-  SELECT EXISTS (SELECT FROM intake i WHERE i.queue = its_queue AND i.xid >= coalesce((SELECT xid FROM looked WHERE queue = its_queue), '0'::xid8))
-$$;
+CREATE FUNCTION has_intake(its_queue int) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT EXISTS (SELECT FROM intake i WHERE i.queue = its_queue AND i.xid >= coalesce((SELECT xid FROM looked WHERE queue = its_queue), '0'::xid8)));
+END $$;
 
 CREATE FUNCTION take_in(its_queue int, most int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE

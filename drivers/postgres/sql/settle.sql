@@ -25,7 +25,7 @@ BEGIN
   IF m.body IS NULL THEN RETURN false; END IF;
   IF c.stream = letters THEN origin := property_of(m.properties, 'Dead-Sequence'); END IF;
   kept := convert_to(coalesce((SELECT string_agg(line || E'\n', '' ORDER BY n)
-                               FROM unnest(string_to_array(convert_from(m.properties, 'UTF8'), E'\n')) WITH ORDINALITY AS l (line, n)
+                               FROM unnest(string_to_array(lines_of(m.properties), E'\n')) WITH ORDINALITY AS l (line, n)
                                WHERE line <> '' AND line NOT LIKE 'Dead-%'), '')
                      || format(E'Dead-Group: %s\nDead-Reason: %s\nDead-Queue: %s\nDead-Sequence: %s\nDead-Deliveries: %s\n', g.called,
                                replace(why, E'\n', ' '), g.name, origin, c.delivery)

@@ -2,9 +2,10 @@
 --
 -- An operator's hand on groups and dead letters.
 
-CREATE FUNCTION find_group(its_queue int, its_kind text, its_peer text, its_name text) RETURNS int LANGUAGE sql VOLATILE AS $$
-  SELECT id FROM consumer_group WHERE (queue, kind, peer, name) = (its_queue, its_kind, its_peer, its_name)
-$$;
+CREATE FUNCTION find_group(its_queue int, its_kind text, its_peer text, its_name text) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT id FROM consumer_group WHERE (queue, kind, peer, name) = (its_queue, its_kind, its_peer, its_name));
+END $$;
 
 -- Messages before `floor` that the group has not settled: fresh ones, in hands, to come again. In a dead-letter queue, which has holes, each row is counted.
 CREATE FUNCTION passed_over(its_group int, its_stream int, floor bigint) RETURNS bigint LANGUAGE plpgsql AS $$

@@ -46,12 +46,13 @@ BEGIN
 END $$;
 
 -- What no group needs any more lies below; 0 when the stream has no group yet, which may want all of it.
-CREATE FUNCTION consumed_floor(its_stream int) RETURNS bigint LANGUAGE sql VOLATILE AS $$
-  SELECT least((SELECT coalesce(min(coalesce(c.next, 1)), 0) FROM stream s JOIN consumer_group g ON (g.queue, g.kind, g.peer) = (s.queue, s.kind, s.peer)
+CREATE FUNCTION consumed_floor(its_stream int) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT least((SELECT coalesce(min(coalesce(c.next, 1)), 0) FROM stream s JOIN consumer_group g ON (g.queue, g.kind, g.peer) = (s.queue, s.kind, s.peer)
                   LEFT JOIN cursor c ON c.grp = g.id AND c.stream = s.id WHERE s.id = its_stream),
                (SELECT min(first) FROM retry WHERE stream = its_stream),
-               (SELECT min(first + CASE WHEN done = ''::varbit THEN 0 ELSE position(B'0' IN done) - 1 END) FROM claim WHERE stream = its_stream))
-$$;
+               (SELECT min(first + CASE WHEN done = ''::varbit THEN 0 ELSE position(B'0' IN done) - 1 END) FROM claim WHERE stream = its_stream)));
+END $$;
 
 -- The newest messages that fit into the amount begin here, as far as one call may look.
 CREATE FUNCTION size_floor(its_stream int, most bigint) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -187,6 +188,7 @@ BEGIN
       UNION ALL SELECT f.queue, f.child, 0, 0;
     PERFORM make_child(f.queue, f.child + 1);
     UPDATE queue SET child = f.child + 1 WHERE id = f.queue;
+    PERFORM make_functions(f.queue);
   END LOOP;
 END $$;
 
