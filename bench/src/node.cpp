@@ -28,7 +28,8 @@ Node::Node(int hwm) : hwm_(hwm), context_(zmq_ctx_new()), vtx_(vtx_new(context_)
   if (vtx_ == nullptr) throw Failure(std::string("vtx_new: ") + vtx_last_error());
   check(vtx_register(vtx_, "sqlite", vtx_sqlite_driver), "vtx_register");
 #ifdef VTX_BENCH_POSTGRES
-  for (const char* scheme : {"postgres", "postgresql"}) check(vtx_register(vtx_, scheme, vtx_postgres_driver), "vtx_register");
+  for (const char* scheme : {"postgres", "postgresql"})
+    check(vtx_register(vtx_, scheme, vtx_postgres_driver), "vtx_register");
 #endif
 }
 

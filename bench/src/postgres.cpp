@@ -42,8 +42,8 @@ double ratio_of(std::uint64_t of, std::uint64_t by) {
 
 struct Run {
   double seconds;
-  double batch;       ///< messages a commit
-  double claim = 0;   ///< messages a claim
+  double batch;      ///< messages a commit
+  double claim = 0;  ///< messages a claim
 };
 
 Run vtx_enqueue(const Options& options) {
@@ -67,16 +67,20 @@ double raw_enqueue(const Options& options, std::uint64_t messages, std::uint64_t
   settle_server(options);
   Sql sql(options.postgres);
   sql.run(
-      "CREATE SCHEMA vtx_bench; CREATE TABLE vtx_bench.message (stream int NOT NULL, seq bigint NOT NULL, stored bigint NOT NULL, expires bigint, "
+      "CREATE SCHEMA vtx_bench; CREATE TABLE vtx_bench.message (stream int NOT NULL, seq bigint NOT NULL, stored "
+      "bigint NOT NULL, expires bigint, "
       "frames int NOT NULL DEFAULT 1, properties bytea, body bytea NOT NULL, PRIMARY KEY (stream, seq))");
-  sql.prepare("insert",
-              "INSERT INTO vtx_bench.message (stream, seq, stored, expires, frames, properties, body) "
-              "SELECT 1, $1::bigint + n, $2::bigint, NULL, 1, NULL, b FROM unnest($3::bytea[]) WITH ORDINALITY AS m (b, n)");
+  sql.prepare(
+      "insert",
+      "INSERT INTO vtx_bench.message (stream, seq, stored, expires, frames, properties, body) "
+      "SELECT 1, $1::bigint + n, $2::bigint, NULL, 1, NULL, b FROM unnest($3::bytea[]) WITH ORDINALITY AS m (b, n)");
   const auto start = Clock::now();
   for (std::uint64_t done = 0; done < messages; done += batch) {
     const std::uint64_t count = std::min(batch, messages - done);
     SqlParameters parameters;
-    parameters.add(static_cast<std::int64_t>(done)).add(nanoseconds() / 1'000'000).add_bodies(count, options.size, done);
+    parameters.add(static_cast<std::int64_t>(done))
+        .add(nanoseconds() / 1'000'000)
+        .add_bodies(count, options.size, done);
     sql.execute("insert", parameters);
   }
   return seconds_since(start);
@@ -110,7 +114,8 @@ Run vtx_both(const Options& options) {
   const auto claims = receiver.answer();
   node.flush(push);
   const auto stats = node.stats(push);
-  return {static_cast<double>(end - start) / 1e9, ratio_of(stats.durable - before.durable, stats.commits - before.commits),
+  return {static_cast<double>(end - start) / 1e9,
+          ratio_of(stats.durable - before.durable, stats.commits - before.commits),
           ratio_of(options.messages, static_cast<std::uint64_t>(claims))};
 }
 
@@ -119,10 +124,12 @@ double raw_both(const Options& options) {
   settle_server(options);
   Sql producer(options.postgres), consumer(options.postgres);
   producer.run(
-      "CREATE SCHEMA vtx_bench; CREATE TABLE vtx_bench.job (id bigserial PRIMARY KEY, created timestamptz NOT NULL DEFAULT now(), body bytea NOT NULL)");
+      "CREATE SCHEMA vtx_bench; CREATE TABLE vtx_bench.job (id bigserial PRIMARY KEY, created timestamptz NOT NULL "
+      "DEFAULT now(), body bytea NOT NULL)");
   producer.prepare("put", "INSERT INTO vtx_bench.job (body) SELECT unnest($1::bytea[])");
   consumer.prepare("take",
-                   "DELETE FROM vtx_bench.job WHERE id = ANY (ARRAY(SELECT id FROM vtx_bench.job ORDER BY id FOR UPDATE SKIP LOCKED LIMIT $1::bigint)) "
+                   "DELETE FROM vtx_bench.job WHERE id = ANY (ARRAY(SELECT id FROM vtx_bench.job ORDER BY id FOR "
+                   "UPDATE SKIP LOCKED LIMIT $1::bigint)) "
                    "RETURNING id, body");
   const auto start = Clock::now();
   Worker sending([&] {
@@ -147,9 +154,7 @@ double raw_both(const Options& options) {
 /// Waits on a connection of its own and says when it was told.
 class Listener {
  public:
-  explicit Listener(const Options& options) : sql_(options.postgres) {
-    sql_.run("LISTEN vtx_bench");
-  }
+  explicit Listener(const Options& options) : sql_(options.postgres) { sql_.run("LISTEN vtx_bench"); }
   /// When the next notification was there, by nanoseconds().
   std::int64_t wait() {
     for (;;) {

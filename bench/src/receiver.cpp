@@ -29,7 +29,8 @@ Receiver::Receiver(const std::string& option, const std::string& endpoint, std::
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
   posix_spawn_file_actions_addclose(&actions, ends[0]);
-  std::string program = "/proc/self/exe", name = option, uri = endpoint, count = "--messages=" + std::to_string(messages);
+  std::string program = "/proc/self/exe", name = option, uri = endpoint,
+              count = "--messages=" + std::to_string(messages);
   char* const arguments[] = {program.data(), name.data(), uri.data(), count.data(), nullptr};
   const int failed = posix_spawn(&child_, program.c_str(), &actions, nullptr, arguments, environ);
   posix_spawn_file_actions_destroy(&actions);

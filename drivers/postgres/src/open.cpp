@@ -77,8 +77,10 @@ void PostgresStore::send_look() {
   if (!migrated_) {
     // One statement for both: where there is no function, there is no answer of it either. The table itself is for the owner alone.
     look.statement =
-        "SELECT to_regprocedure($1 || '.about()') IS NOT NULL, CASE WHEN to_regprocedure($1 || '.about()') IS NOT NULL THEN "
-        "(xpath('//schema/text()', query_to_xml('SELECT schema FROM ' || $1 || '.about()', true, true, '')))[1]::text END, "
+        "SELECT to_regprocedure($1 || '.about()') IS NOT NULL, CASE WHEN to_regprocedure($1 || '.about()') IS NOT NULL "
+        "THEN "
+        "(xpath('//schema/text()', query_to_xml('SELECT schema FROM ' || $1 || '.about()', true, true, '')))[1]::text "
+        "END, "
         "CASE WHEN to_regprocedure($1 || '.about()') IS NOT NULL THEN (xpath('//oldest_library/text()', "
         "query_to_xml('SELECT oldest_library FROM ' || $1 || '.about()', true, true, '')))[1]::text END";
     look.parameters.add(name);

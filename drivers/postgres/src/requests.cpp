@@ -106,7 +106,10 @@ struct Maker {
   }
   Request operator()(const OpenStream& open) const {
     Request request = open.create ? call("open_stream", 5) : call("look_at_stream", 4);
-    request.parameters.add(small(open.queue)).add(open.kind).add(stored_name(open.peer)).add(std::int32_t{open.priority});
+    request.parameters.add(small(open.queue))
+        .add(open.kind)
+        .add(stored_name(open.peer))
+        .add(std::int32_t{open.priority});
     if (!open.create) return request;
     request.parameters.add(open.create);
     request.durable = true;
@@ -116,7 +119,12 @@ struct Maker {
     Request request = call("open_group", 9);
     const auto start = start_of(open.from);
     Parameters& to = request.parameters;
-    to.add(small(open.queue)).add(open.kind).add(stored_name(open.peer)).add(stored_name(open.name)).add(start.kind).add(start.value);
+    to.add(small(open.queue))
+        .add(open.kind)
+        .add(stored_name(open.peer))
+        .add(stored_name(open.name))
+        .add(start.kind)
+        .add(start.value);
     if (open.filter)
       to.add_bytes(std::as_bytes(std::span(*open.filter)));
     else
@@ -210,7 +218,11 @@ struct Maker {
     }
     const bool seek = steer.verb == Verb::seek;
     Request request = call(seek ? "seek_group" : "drop_group", seek ? 7 : 6);
-    request.parameters.add(steer.queue).add(group.kind).add(stored_name(group.peer)).add(stored_name(group.name)).add(stored_name(steer.group));
+    request.parameters.add(steer.queue)
+        .add(group.kind)
+        .add(stored_name(group.peer))
+        .add(stored_name(group.name))
+        .add(stored_name(steer.group));
     if (seek)
       request.parameters.add(start.kind).add(start.value);
     else
@@ -238,7 +250,8 @@ Request call(const std::string& schema, const Life& life, const char* function, 
 
 Status check(const Operation& operation) {
   if (const auto* commit = std::get_if<Commit>(&operation)) return check_commit(*commit);
-  if (const auto* open = std::get_if<OpenGroup>(&operation)) return open->from.empty() ? Status() : check_from(open->from);
+  if (const auto* open = std::get_if<OpenGroup>(&operation))
+    return open->from.empty() ? Status() : check_from(open->from);
   if (const auto* locate = std::get_if<Locate>(&operation)) return check_from(locate->from);
   if (const auto* steer = std::get_if<Steer>(&operation)) {
     const bool goes_by_it = steer->verb == Verb::seek || (steer->verb == Verb::trim && !steer->keep);

@@ -28,6 +28,7 @@ Request call(const std::string& schema, const Life& life, const char* function, 
 Status check(const driver::Operation& operation);
 /// @param operation  one that check() let pass; Beat, ClaimNext, Commit, …
 /// @param turn       Tend: the mailbox after which it goes on
-Request make_request(const std::string& schema, const Life& life, const driver::Operation& operation, std::int32_t turn);
+Request make_request(const std::string& schema, const Life& life, const driver::Operation& operation,
+                     std::int32_t turn);
 
 }  // namespace vtx::postgres

@@ -60,11 +60,15 @@ int vtx_postgres_send(PGconn* connection, const char* queue, const vtx_postgres_
     else
       to.add_null(vtx::postgres::kText);
     // The application's search_path may come first, so that it can choose the schema.
-    const Result place(PQexec(connection, "SELECT coalesce((SELECT quote_ident(n.nspname) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
-                                          "WHERE p.proname = 'send_frames' AND n.nspname = ANY (current_schemas(false)) ORDER BY array_position(current_schemas(false), n.nspname) LIMIT 1), 'vtx')"));
+    const Result place(PQexec(
+        connection,
+        "SELECT coalesce((SELECT quote_ident(n.nspname) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+        "WHERE p.proname = 'send_frames' AND n.nspname = ANY (current_schemas(false)) ORDER BY "
+        "array_position(current_schemas(false), n.nspname) LIMIT 1), 'vtx')"));
     if (!place.ok()) return refuse(error_of(connection, place));
     const std::string call = "SELECT " + std::string(place.text(0, 0)) + ".send_frames($1,$2,$3)";
-    const Result sent(PQexecParams(connection, call.c_str(), to.count(), to.types(), to.values(), to.lengths(), to.formats(), 1));
+    const Result sent(
+        PQexecParams(connection, call.c_str(), to.count(), to.types(), to.values(), to.lengths(), to.formats(), 1));
     return sent.ok() ? 0 : refuse(error_of(connection, sent));
   } catch (const std::bad_alloc&) {
     return refuse(ENOMEM);

@@ -18,7 +18,9 @@ namespace {
 using driver::Completion;
 using driver::Ms;
 
-constexpr Ms kUnsureFor{60'000};  // a server writes to disk what it need not yet within 30 s at the latest; a standby may be behind
+constexpr Ms kUnsureFor{
+    60'000};  // a server writes to disk what it need not yet within 30 s at the latest; a standby may be behind
+constexpr Ms kMaintainEach{1000};
 constexpr Ms kLongGoodbye{1000};  // for a server that is slow to hear that our holders have ended
 
 /// What must go on while others wait for locks and disks. It wakes nobody, for whom this store's own waits would look as if nobody waited.
@@ -187,7 +189,8 @@ void PostgresStore::on_reply(Reply reply) {
   if (sent.errand == Errand::operation) return on_answer(std::move(sent), reply);
   const Result& result = reply.result;
   if (!result.ok()) {
-    const bool may_fail = sent.errand == Errand::maintain || sent.errand == Errand::end_holders || sent.errand == Errand::settle_again;
+    const bool may_fail =
+        sent.errand == Errand::maintain || sent.errand == Errand::end_holders || sent.errand == Errand::settle_again;
     const Status why = translate(result, info_.place);
     if (!may_fail || why.code() == Code::lost) end_session(why);
     return;
@@ -225,7 +228,8 @@ void PostgresStore::on_answer(Sent sent, const Reply& reply) {
     return;
   }
   if (reply.standby_wait_cancelled && sent.durable) {
-    out.status = {Code::in_doubt, info_.place + ": the wait for the standby was cancelled, so the commit may be on this server only"};
+    out.status = {Code::in_doubt,
+                  info_.place + ": the wait for the standby was cancelled, so the commit may be on this server only"};
     const Status why = out.status;
     done_.push_back(std::move(out));
     return end_session({Code::lost, why.text()});
@@ -244,7 +248,8 @@ void PostgresStore::on_answer(Sent sent, const Reply& reply) {
 /// Settlements need not be on disk to be answered: the consumer has forgotten a claim then that is there again after a crash, with nobody to settle it.
 void PostgresStore::note_settled(const Sent& sent) {
   const auto present = clock_.now();
-  while (!unsure_.empty() && (unsure_.front().until < present || (sent.durable && unsure_.front().number <= sent.covers)))
+  while (!unsure_.empty() &&
+         (unsure_.front().until < present || (sent.durable && unsure_.front().number <= sent.covers)))
     unsure_.pop_front();
   const auto* commit = std::get_if<driver::Commit>(&sent.operation);
   if (commit && !sent.durable && commit->appends.empty() && !commit->settles.empty())
@@ -266,8 +271,9 @@ void PostgresStore::settle_again() {
 void PostgresStore::after(const Sent& sent, const Result& result, const Completion& out) {
   if (const auto* beat = std::get_if<driver::Beat>(&sent.operation); beat && beat->holder == 0) holders_.insert(out.id);
   if (const auto key = wait_of(sent.operation, out)) wait_for(*key, {out.head, due_at(key->kind, result)});
-  if (std::holds_alternative<driver::Tend>(sent.operation) && !out.more)
-    send(work_, {Errand::maintain, 0, {}, false}, call(info_.schema, life_, "maintain", 0));
+  if (!std::holds_alternative<driver::Tend>(sent.operation) || out.more || clock_.now() < maintain_at_) return;
+  maintain_at_ = clock_.now() + kMaintainEach;
+  send(work_, {Errand::maintain, 0, {}, false}, call(info_.schema, life_, "maintain", 0));
 }
 
 void PostgresStore::lose(const Sent& sent) {
@@ -275,8 +281,9 @@ void PostgresStore::lose(const Sent& sent) {
   Completion lost;
   lost.ticket = sent.ticket;
   const bool doubtful = std::holds_alternative<driver::Commit>(sent.operation);
-  lost.status = doubtful ? Status(Code::in_doubt, info_.place + ": the commit's outcome is unknown until it is submitted again")
-                         : Status(Code::lost, info_.place + ": the session ended");
+  lost.status =
+      doubtful ? Status(Code::in_doubt, info_.place + ": the commit's outcome is unknown until it is submitted again")
+               : Status(Code::lost, info_.place + ": the session ended");
   done_.push_back(std::move(lost));
 }
 
@@ -318,7 +325,8 @@ void PostgresStore::close() {
     lane->connection.close();
   }
   for (const auto& [id, sent] : std::exchange(sent_, {})) lose(sent);
-  for (auto& [ticket, operation] : std::exchange(early_, {})) lose({Errand::operation, ticket, std::move(operation), false});
+  for (auto& [ticket, operation] : std::exchange(early_, {}))
+    lose({Errand::operation, ticket, std::move(operation), false});
   holders_.clear();
   waits_.clear();
   turns_.clear();

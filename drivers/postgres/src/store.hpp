@@ -35,7 +35,20 @@ class PostgresStore final : public driver::Store {
  private:
   enum class State : std::uint8_t { closed, opening, live };
   /// What a reply is to.
-  enum class Errand : std::uint8_t { operation, look, migrate, begin, listen, arm, disarm, look_for, fetch_sent, maintain, end_holders, settle_again };
+  enum class Errand : std::uint8_t {
+    operation,
+    look,
+    migrate,
+    begin,
+    listen,
+    arm,
+    disarm,
+    look_for,
+    fetch_sent,
+    maintain,
+    end_holders,
+    settle_again
+  };
   struct Sent {
     Errand errand = Errand::operation;
     driver::u64 ticket = 0;
@@ -53,7 +66,7 @@ class PostgresStore final : public driver::Store {
     explicit Lane(const driver::Clock& clock) : connection(clock) {}
     Connection connection;
     std::deque<std::pair<driver::u64, Request>> held;  ///< behind a pooler: to go when the one before is answered
-    int watched = -1;  ///< in the epoll set
+    int watched = -1;                                  ///< in the epoll set
     std::uint32_t events = 0;
   };
 
@@ -105,6 +118,7 @@ class PostgresStore final : public driver::Store {
   std::vector<driver::Completion> done_;
   std::set<driver::Id> holders_;
   std::map<std::string, std::int32_t> turns_;  ///< of tending a queue's mailboxes
+  driver::Steady maintain_at_{};
   bool migrated_ = false;
   bool went_back_ = false;
 

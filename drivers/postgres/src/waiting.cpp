@@ -139,7 +139,9 @@ void PostgresStore::look_if_due() {
 void PostgresStore::on_looked(const Result& result) {
   looking_ = false;
   // Who waits for nothing is to hear, too, that the store went back in time.
-  look_each_ = waits_.empty() ? kIdleLook : info_.pooler ? std::min(longest_look(waits_), look_each_ * 3 / 2) : kSlowLook;
+  look_each_ = waits_.empty() ? kIdleLook
+               : info_.pooler ? std::min(longest_look(waits_), look_each_ * 3 / 2)
+                              : kSlowLook;
   look_at_ = clock_.now() + look_each_;
   tell(keys_from(result, 1));
   for (const auto queue : result.integers(0, 5)) {

@@ -23,7 +23,7 @@ struct Key {
 
 /// What was known when it was looked for in vain.
 struct Seen {
-  driver::u64 newest = 0;  ///< of a stream its newest sequence then; of a queue its newest peer
+  driver::u64 newest = 0;        ///< of a stream its newest sequence then; of a queue its newest peer
   std::int64_t due = INT64_MAX;  ///< when, by the store's clock, something is to come; INT64_MAX: nothing
 };
 

@@ -27,13 +27,13 @@ extern "C" {
  *   schema  vtx (default), a name: where VTX's tables and functions are
  *   pooler  off (default), on: a pooler in transaction mode (PgBouncer) is in between, so that waiting is polling
  */
-VTX_EXPORT const vtx_driver_t *vtx_postgres_driver (void);
+VTX_EXPORT const vtx_driver_t* vtx_postgres_driver(void);
 
 struct pg_conn;
 
 /* A frame of a message to send: `size` bytes that stay the caller's. */
 typedef struct vtx_postgres_frame_t {
-  const void *data;
+  const void* data;
   size_t size;
 } vtx_postgres_frame_t;
 
@@ -47,8 +47,8 @@ typedef struct vtx_postgres_frame_t {
  * database), EACCES (not allowed), EMSGSIZE (over 512 MiB), ENOMEM, EIO; PQerrorMessage() has the words. As with any statement that fails, an open
  * transaction can then only be rolled back. The thread that may use `connection`.
  */
-VTX_EXPORT int vtx_postgres_send (struct pg_conn *connection, const char *queue, const vtx_postgres_frame_t *frames, size_t count,
-                                  const char *properties);
+VTX_EXPORT int vtx_postgres_send(struct pg_conn* connection, const char* queue, const vtx_postgres_frame_t* frames,
+                                 size_t count, const char* properties);
 
 #ifdef __cplusplus
 }
