@@ -50,7 +50,7 @@ Status PostgresStore::start(const driver::Endpoint& endpoint, bool create) {
   went_back_ = false;
   state_ = State::opening;
   for (Lane* lane : {&work_, &side_}) {
-    const Status status = lane->connection.start(info_);
+    Status status = lane->connection.start(info_);
     if (!status.ok() && !is_passing(status.code())) {
       close();
       return status;

@@ -18,7 +18,8 @@ namespace vtx::postgres {
 struct Key {
   char kind = 'g';  ///< g group, s stream, r room in a stream's queue, j peers of a queue
   std::int32_t id = 0;
-  auto operator<=>(const Key&) const = default;
+  bool operator==(const Key&) const = default;
+  bool operator<(const Key& other) const { return kind != other.kind ? kind < other.kind : id < other.id; }
 };
 
 /// What was known when it was looked for in vain.
