@@ -68,7 +68,46 @@ std::optional<Place> find_option(std::string_view endpoint, std::string_view nam
   return std::nullopt;
 }
 
+constexpr std::string_view kMask = "***";
+
+/// USER:PASSWORD@ behind `begin`, as far as the word goes; a password may hold what ought to be encoded.
+std::string mask_authority(std::string_view word) {
+  const std::string_view before_options = word.substr(0, word.find('?'));
+  const auto at = before_options.rfind('@');
+  const auto colon = word.find(':');
+  if (at == std::string_view::npos || colon > at) return std::string(word);
+  return std::string(word.substr(0, colon + 1)).append(kMask).append(word.substr(at));
+}
+
+std::string mask_options(std::string text) {
+  for (const std::string_view name : {"password=", "sslpassword="}) {
+    for (std::size_t at = 0; (at = text.find(name, at)) != std::string::npos;) {
+      at += name.size();
+      const auto before = text[at - name.size() - (at > name.size() ? 1 : 0)];
+      if (before != '?' && before != '&') continue;
+      text.replace(at, std::min(text.find('&', at), text.size()) - at, kMask);
+    }
+  }
+  return text;
+}
+
 }  // namespace
+
+std::string without_passwords(std::string_view sentence) {
+  constexpr std::string_view kBlank = " \t\n'\"";
+  constexpr std::string_view kSlashes = "://";
+  std::string out;
+  while (!sentence.empty()) {
+    const auto slashes = sentence.find(kSlashes);
+    const auto begin = slashes == std::string_view::npos ? sentence.size() : slashes + kSlashes.size();
+    out += sentence.substr(0, begin);
+    sentence.remove_prefix(begin);
+    const auto end = std::min(sentence.find_first_of(kBlank), sentence.size());
+    out += mask_options(mask_authority(sentence.substr(0, end)));
+    sentence.remove_prefix(end);
+  }
+  return out;
+}
 
 std::optional<std::string> endpoint_option(std::string_view endpoint, std::string_view name) {
   const auto place = find_option(endpoint, name);

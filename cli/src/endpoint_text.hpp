@@ -15,6 +15,9 @@ std::optional<std::string> endpoint_option(std::string_view endpoint, std::strin
 /// The endpoint with this option, in place of the value that it may have had.
 std::string with_option(std::string_view endpoint, std::string_view name, std::string_view value);
 
+/// A sentence that may name endpoints, for a terminal or a log: with *** in place of their passwords.
+std::string without_passwords(std::string_view sentence);
+
 /// The scheme in lower case.
 std::string scheme_of(std::string_view endpoint);
 

@@ -8,6 +8,7 @@
 
 #include <cstdio>
 
+#include "endpoint_text.hpp"
 #include "text.hpp"
 
 namespace vtx::cli {
@@ -30,7 +31,7 @@ void set_program_name(const std::string& name) { program_name = name; }
 
 void note(const std::string& text) {
   wipe_progress();
-  say(fmt::format("{}: {}\n", program_name, printable(text)));
+  say(fmt::format("{}: {}\n", program_name, printable(without_passwords(text))));
 }
 
 Progress::Progress(bool wanted) : shown_(wanted && isatty(STDERR_FILENO) == 1) {}

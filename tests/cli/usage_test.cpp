@@ -57,6 +57,21 @@ TEST_F(CliTest, WrongEndpointsAreWrongUsage) {
   EXPECT_FALSE(std::filesystem::exists(database()));
 }
 
+TEST_F(CliTest, NoErrorShowsAPassword) {
+  const Strings endpoints{"nothing://me:se/cr@et@host/db?queue=a", "sqlite://me:secret@host/q.db?queue=a",
+                          "sqlite:" + (scratch_ / "none").string() + "/q.db?password=secret",
+                          "nothing://host/db?sslpassword=secret&queue=a"};
+  for (const auto& endpoint : endpoints) {
+    for (const char* command : {"show", "send", "recv"}) {
+      const Outcome outcome = run({command, endpoint});
+      EXPECT_NE(outcome.code, 0) << endpoint;
+      EXPECT_FALSE(outcome.err.empty()) << endpoint;
+      for (const char* part : {"secret", "cr@et", "se/cr"})
+        EXPECT_EQ(outcome.err.find(part), std::string::npos) << outcome.err;
+    }
+  }
+}
+
 TEST_F(CliTest, TransportsThatCannotServeAreRefused) {
   expect_refusal(run({"send", "inproc://x"}, file("1\n")), 2,
                  {"inproc://x: inproc joins sockets of one process", "ipc"});
