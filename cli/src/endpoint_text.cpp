@@ -80,12 +80,12 @@ std::string mask_authority(std::string_view word) {
 }
 
 std::string mask_options(std::string text) {
-  for (const std::string_view name : {"password=", "sslpassword="}) {
+  for (const std::string_view name : {"?password=", "&password=", "?sslpassword=", "&sslpassword="}) {
     for (std::size_t at = 0; (at = text.find(name, at)) != std::string::npos;) {
       at += name.size();
-      const auto before = text[at - name.size() - (at > name.size() ? 1 : 0)];
-      if (before != '?' && before != '&') continue;
-      text.replace(at, std::min(text.find('&', at), text.size()) - at, kMask);
+      std::size_t end = std::min(text.find_first_of("& \t\n'\"", at), text.size());
+      if (end > at && text[end - 1] == ':') --end;  // of the sentence
+      text.replace(at, end - at, kMask);
     }
   }
   return text;
@@ -103,10 +103,10 @@ std::string without_passwords(std::string_view sentence) {
     out += sentence.substr(0, begin);
     sentence.remove_prefix(begin);
     const auto end = std::min(sentence.find_first_of(kBlank), sentence.size());
-    out += mask_options(mask_authority(sentence.substr(0, end)));
+    out += mask_authority(sentence.substr(0, end));
     sentence.remove_prefix(end);
   }
-  return out;
+  return mask_options(std::move(out));
 }
 
 std::optional<std::string> endpoint_option(std::string_view endpoint, std::string_view name) {

@@ -188,6 +188,7 @@ CREATE INDEX ON shape_retry (stream, first);
 CREATE TABLE shape_holder (
   id bigint PRIMARY KEY,
   beats bigint NOT NULL,
+  claimed bigint NOT NULL DEFAULT 0,         -- number of its newest claim
   lease bigint NOT NULL,
   seen bigint NOT NULL,                      -- when it last did, for people
   ended bigint                               -- when it said so itself, or that was noticed

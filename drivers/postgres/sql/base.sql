@@ -66,7 +66,7 @@ BEGIN
                    format('life %s, mark %s and server %s; known were %s and %s, on %s', s.life, (SELECT last_value FROM mark), server_life(), their_life, their_mark, s.server));
   END IF;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
-    PERFORM refuse('VX004', 'the role''s default_transaction_isolation must be ''read committed''',
+    PERFORM refuse('VX006', 'the role''s default_transaction_isolation must be ''read committed''',
                    'ALTER ROLE … SET default_transaction_isolation = ''read committed''');
   END IF;
   IF NOT durable THEN

@@ -90,6 +90,8 @@ BEGIN
   IF FOUND THEN
     SELECT r.id, r.stream, r.first, r.last, r.delivery, r.reason, r.priority INTO id, stream, first, last, delivery, reason, priority;
     got := read_range((SELECT queue FROM stream x WHERE x.id = r.stream), r.stream, r.first, r.last, 2147483646, 9223372036854775807);
+  ELSIF its_number > 0 AND its_number <= (SELECT h.claimed FROM holder h WHERE h.id = its_holder) THEN
+    NULL;  -- it has been asked again and settled since: this one was left over in a session that was cut off
   ELSE
     <<sources>>
     FOR s IN SELECT * FROM sources_of(its_group) LOOP
@@ -129,6 +131,7 @@ BEGIN
       SELECT got.first, got.last INTO first, last;
       INSERT INTO claim (id, grp, stream, holder, number, first, last, delivery, counted, priority, reason)
         VALUES (id, its_group, stream, its_holder, its_number, first, last, delivery, NOT is_uncounted, priority, reason);
+      UPDATE holder h SET claimed = its_number WHERE h.id = its_holder AND its_number > 0;
     END IF;
   END IF;
   IF id IS NOT NULL THEN
@@ -197,13 +200,14 @@ BEGIN
   PERFORM wake(fetch_due('{}', its_queue, 10000));
 END $$;
 
--- Of what a session waits for, what has come: groups that have something to claim or will have sooner than was known, streams that are longer than they were seen to be, or will be sooner;
+-- Of what a session waits for, what has come: groups that have something to claim or will have sooner than was known, streams that are longer than they were seen to be, or will be sooner; what is gone;
 -- room, and peers after those that were seen. Nothing known is the largest number.
 CREATE FUNCTION has_come(groups int[], group_dues bigint[], streams int[], seqs bigint[], stream_dues bigint[], roomy int[], joined int[], peers_seen bigint[],
                          OUT new_groups int[], OUT new_streams int[], OUT new_roomy int[], OUT new_joined int[]) LANGUAGE plpgsql AS $$
 BEGIN
-  new_groups := ARRAY(SELECT w.g FROM unnest(groups, group_dues) AS w (g, d) WHERE is_claimable(w.g) OR next_due(w.g) < w.d);
-  new_streams := ARRAY(SELECT w.s FROM unnest(streams, seqs, stream_dues) AS w (s, n, d) JOIN place p ON p.stream = w.s WHERE p.next - 1 > w.n OR p.due < w.d);
+  new_groups := ARRAY(SELECT w.g FROM unnest(groups, group_dues) AS w (g, d) WHERE is_claimable(w.g) OR next_due(w.g) < w.d OR NOT EXISTS (SELECT FROM consumer_group WHERE id = w.g));
+  new_streams := ARRAY(SELECT w.s FROM unnest(streams, seqs, stream_dues) AS w (s, n, d) LEFT JOIN place p ON p.stream = w.s
+                       WHERE p.stream IS NULL OR p.next - 1 > w.n OR p.due < w.d);
   new_roomy := ARRAY(SELECT r FROM unnest(roomy) r WHERE has_room(r));
   new_joined := ARRAY(SELECT w.j FROM unnest(joined, peers_seen) AS w (j, n)
                       WHERE EXISTS (SELECT FROM consumer_group WHERE queue = w.j AND kind = 'mailbox' AND id > w.n));

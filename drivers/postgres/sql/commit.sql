@@ -37,7 +37,7 @@ BEGIN
     CONTINUE WHEN (l.messages = 0 AND w.messages = 1)
       OR (l.messages + w.messages <= coalesce(w.max_messages, 9223372036854775807) AND l.bytes + more <= coalesce(w.max_bytes, 9223372036854775807));
     PERFORM refuse('VX003', format('queue %s is at its limit of %s: consume what is in it', w.name, w.size_limit),
-                   format('%s %s %s', w.stream, greatest(coalesce(w.max_messages, 4096) - l.messages, 0),
+                   format('%s %s %s', w.stream, greatest(coalesce(w.max_messages - l.messages, 4096), 0),
                           greatest(coalesce(w.max_bytes, 9223372036854775807) - l.bytes, 0)));
   END LOOP;
 END $$;

@@ -51,6 +51,7 @@ DECLARE
   unread bigint;
   one int;
 BEGIN
+  PERFORM wake(NULL, ARRAY(SELECT id FROM consumer_group WHERE (queue, kind, peer) = (its_queue, 'mailbox', its_peer)));
   SELECT coalesce(sum(p.delayed + coalesce((SELECT sum(greatest(p.next - greatest(coalesce(c.next, 1), p.tail), 0)) FROM consumer_group g
                                             LEFT JOIN cursor c ON c.grp = g.id AND c.stream = s.id WHERE (g.queue, g.kind, g.peer) = (s.queue, s.kind, s.peer)),
                                            p.next - p.tail)), 0)
@@ -87,6 +88,18 @@ BEGIN
      AND EXISTS (SELECT FROM holder WHERE id = its_holder AND ended > now_ms() - 60000) THEN RETURN; END IF;
   PERFORM release_name(queue, what) FROM (SELECT queue, what FROM hold WHERE holder = its_holder) h;
   DELETE FROM holder WHERE id = its_holder;
+END $$;
+
+-- Holders that nobody will take anything over from: of programs that were killed with nothing in hands, and those that have waited for their peers to come back.
+CREATE FUNCTION sweep_holders() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  one bigint;
+BEGIN
+  FOR one IN SELECT h.id FROM holder h WHERE (h.ended < now_ms() - 60000 OR h.seen + 10 * h.lease + 60000 < now_ms())
+               AND NOT EXISTS (SELECT FROM claim c WHERE c.holder = h.id) LIMIT 100 LOOP
+    PERFORM lock_all(locks_of_names(one));
+    PERFORM end_holder(h.id) FROM holder h WHERE h.id = one AND (h.ended < now_ms() - 60000 OR h.seen + 10 * h.lease + 60000 < now_ms());
+  END LOOP;
 END $$;
 
 CREATE FUNCTION take_over(their_life uuid, their_mark bigint, its_holder bigint, seen_beats bigint, OUT mark bigint, OUT taken bigint) LANGUAGE plpgsql AS $$
@@ -133,6 +146,9 @@ BEGIN
   mark := enter(their_life, their_mark, false);
   PERFORM lock_all(ARRAY(SELECT mailboxes FROM queue WHERE id = its_queue));
   other := (SELECT h.holder FROM hold h WHERE h.queue = its_queue AND h.what = its_name);
+  -- One that was killed cannot say so. Both times are this server's; after an outage the others are let come back first.
+  UPDATE holder h SET ended = now_ms() WHERE h.id = other AND h.id <> its_holder AND h.ended IS NULL AND h.seen + 2 * h.lease < now_ms()
+    AND pg_postmaster_start_time() < clock_timestamp() - 2 * h.lease * interval '1 ms';
   IF let_go THEN
     IF other = its_holder THEN PERFORM release_name(its_queue, its_name); END IF;
   ELSIF is_dead(its_holder) THEN

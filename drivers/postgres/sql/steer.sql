@@ -85,6 +85,7 @@ BEGIN
     RETURN;
   END IF;
   passed := (SELECT coalesce(sum(passed_over(m.g, id, 9223372036854775806)), 0) FROM stream WHERE (queue, kind, peer) = (m.q, its_kind, its_peer));
+  PERFORM wake(NULL, ARRAY[m.g]);  -- who waits there learns that it is gone
   PERFORM remove_group(m.g);
   PERFORM add_tally(m.q, 0, 'skipped', passed);
 END $$;

@@ -76,6 +76,8 @@ void Connection::poll() {
   if (state_ == State::connecting) go_on_connecting();
   if (state_ == State::live) receive();
   if (state_ == State::live) flush();
+  // A flush that finds the socket full reads what has come.
+  if (state_ == State::live && unsent_) receive();
 }
 
 void Connection::go_on_connecting() {

@@ -57,7 +57,7 @@ constexpr Rule kRules[] = {
     // Waiting cures none of these: what we sent, who we are, what there is.
     {"0A", Code::unsupported},
     {"22", Code::invalid},
-    {"23", Code::invalid},
+    {"23", Code::internal},
     {"28", Code::denied},
     {"3D", Code::not_found, "create the database, or name another"},
     {"3F", Code::not_found, "create VTX's schema, or name another with option schema"},

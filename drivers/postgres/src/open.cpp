@@ -40,7 +40,6 @@ std::string hex(std::span<const std::byte> bytes) {
 
 Status PostgresStore::start(const driver::Endpoint& endpoint, bool create) {
   stop();
-  done_.clear();
   if (epoll_ < 0) return {Code::invalid, "no file descriptors left; raise the limit (ulimit -n)"};
   auto info = make_conninfo(endpoint);
   if (!info) return std::move(info).error();
@@ -119,6 +118,9 @@ void PostgresStore::on_look(const Result& result) {
 void PostgresStore::on_begin(const Result& result) {
   const std::string server(result.text(0, 4));
   settle_again_ = settle_again_ || life_.server != server;
+  std::array<std::byte, 16> life{};
+  copy_to(life, result.bytes(0, 3));
+  if (life != life_.life) unsure_.clear();  // claims of that number are others' there
   life_ = {};
   life_.mark = result.integer(0, 0);
   copy_to(life_.id, result.bytes(0, 1));

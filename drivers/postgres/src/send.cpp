@@ -43,6 +43,7 @@ int error_of(PGconn* connection, const Result& result) {
 int vtx_postgres_send(PGconn* connection, const char* queue, const vtx_postgres_frame_t* frames, size_t count,
                       const char* properties) {
   if (connection == nullptr || queue == nullptr || frames == nullptr || count == 0) return refuse(EINVAL);
+  if (PQpipelineStatus(connection) != PQ_PIPELINE_OFF) return refuse(EINVAL);
   const std::span all(frames, count);
   std::size_t size = 0;
   for (const auto& frame : all) {
@@ -59,11 +60,13 @@ int vtx_postgres_send(PGconn* connection, const char* queue, const vtx_postgres_
       to.add(properties);
     else
       to.add_null(vtx::postgres::kText);
-    // The application's search_path may come first, so that it can choose the schema.
+    if (to.too_large()) return refuse(EMSGSIZE);
+    // The application's search_path may come first, so that it can choose the schema; what somebody else has put there is not meant.
     const Result place(PQexec(
         connection,
         "SELECT coalesce((SELECT quote_ident(n.nspname) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
-        "WHERE p.proname = 'send_frames' AND n.nspname = ANY (current_schemas(false)) ORDER BY "
+        "WHERE p.proname = 'send_frames' AND p.proowner = n.nspowner AND n.nspname = ANY (current_schemas(false)) "
+        "ORDER BY "
         "array_position(current_schemas(false), n.nspname) LIMIT 1), 'vtx')"));
     if (!place.ok()) return refuse(error_of(connection, place));
     const std::string call = "SELECT " + std::string(place.text(0, 0)) + ".send_frames($1,$2,$3)";

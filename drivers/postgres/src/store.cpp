@@ -43,6 +43,12 @@ std::optional<Key> wait_of(const driver::Operation& operation, const Completion&
   return std::nullopt;
 }
 
+/// A time limit, a lock, too little memory: the session is as good as it was.
+bool concerns_one(const Result& result) {
+  const std::string_view state = result.sqlstate();
+  return state == "57014" || state.starts_with("55") || state.starts_with("40") || state.starts_with("53");
+}
+
 /// By the store's clock; the last column of what claim_next() and read_stream() answer.
 std::int64_t due_at(char kind, const Result& result) {
   const int column = result.columns() - 1;
@@ -50,6 +56,17 @@ std::int64_t due_at(char kind, const Result& result) {
 }
 
 }  // namespace
+
+bool PostgresStore::may_fail(Errand errand) {
+  return errand == Errand::maintain || errand == Errand::end_holders || errand == Errand::settle_again ||
+         errand == Errand::fetch_sent;
+}
+
+/// It wrote, and so COMMIT has flushed; what writes nothing flushes nothing.
+bool PostgresStore::is_on_disk(const Sent& sent) {
+  const auto* commit = std::get_if<driver::Commit>(&sent.operation);
+  return sent.durable && commit != nullptr && commit->counter > 0;
+}
 
 PostgresStore::PostgresStore(const driver::Clock& clock)
     : clock_(clock), epoll_(epoll_create1(EPOLL_CLOEXEC)), work_(clock), side_(clock) {}
@@ -189,10 +206,8 @@ void PostgresStore::on_reply(Reply reply) {
   if (sent.errand == Errand::operation) return on_answer(std::move(sent), reply);
   const Result& result = reply.result;
   if (!result.ok()) {
-    const bool may_fail =
-        sent.errand == Errand::maintain || sent.errand == Errand::end_holders || sent.errand == Errand::settle_again;
     const Status why = translate(result, info_.place);
-    if (!may_fail || why.code() == Code::lost) end_session(why);
+    if (!may_fail(sent.errand) || (why.code() == Code::lost && !concerns_one(result))) end_session(why);
     return;
   }
   switch (sent.errand) {
@@ -223,7 +238,9 @@ void PostgresStore::on_answer(Sent sent, const Reply& reply) {
       return end_session(why);
     }
     const driver::Id full = read_refusal(sent.operation, result, out);
-    if (full != 0) wait_for({'r', small(full)}, {});
+    // Behind a pooler who needs more room than there is would find some at each look: the engine asks again by itself.
+    const bool some = out.room.messages > 0 && out.room.bytes > 0;
+    if (full != 0 && !(info_.pooler && some)) wait_for({'r', small(full)}, {});
     done_.push_back(std::move(out));
     return;
   }
@@ -235,7 +252,7 @@ void PostgresStore::on_answer(Sent sent, const Reply& reply) {
     return end_session({Code::lost, why.text()});
   }
   life_.mark = std::max(life_.mark, result.integer(0, 0));
-  if (sent.durable) life_.synced = std::max(life_.synced, result.integer(0, 0));
+  if (is_on_disk(sent)) life_.synced = std::max(life_.synced, result.integer(0, 0));
   remember(info_.place + "/" + info_.schema, life_);
   note_settled(sent);
   read_answer(sent.operation, result, out);
@@ -249,7 +266,7 @@ void PostgresStore::on_answer(Sent sent, const Reply& reply) {
 void PostgresStore::note_settled(const Sent& sent) {
   const auto present = clock_.now();
   while (!unsure_.empty() &&
-         (unsure_.front().until < present || (sent.durable && unsure_.front().number <= sent.covers)))
+         (unsure_.front().until < present || (is_on_disk(sent) && unsure_.front().number <= sent.covers)))
     unsure_.pop_front();
   const auto* commit = std::get_if<driver::Commit>(&sent.operation);
   if (commit && !sent.durable && commit->appends.empty() && !commit->settles.empty())
@@ -269,7 +286,7 @@ void PostgresStore::settle_again() {
 
 /// What an answer means for later.
 void PostgresStore::after(const Sent& sent, const Result& result, const Completion& out) {
-  if (const auto* beat = std::get_if<driver::Beat>(&sent.operation); beat && beat->holder == 0) holders_.insert(out.id);
+  if (std::holds_alternative<driver::Beat>(sent.operation)) holders_.insert(out.id);  // also one of an earlier session
   if (const auto key = wait_of(sent.operation, out)) wait_for(*key, {out.head, due_at(key->kind, result)});
   if (!std::holds_alternative<driver::Tend>(sent.operation) || out.more || clock_.now() < maintain_at_) return;
   maintain_at_ = clock_.now() + kMaintainEach;

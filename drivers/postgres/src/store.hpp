@@ -92,6 +92,8 @@ class PostgresStore final : public driver::Store {
   void end_session(Status why);
   void close();
   void lose(const Sent& sent);
+  static bool may_fail(Errand errand);
+  static bool is_on_disk(const Sent& sent);
   void note_settled(const Sent& sent);
   void settle_again();
 
@@ -130,6 +132,8 @@ class PostgresStore final : public driver::Store {
   Waits waits_;
   bool arming_ = false;
   driver::Steady arm_at_{};
+  driver::Ms arm_each_{};
+  Key looked_to_;  ///< behind a pooler: who comes after it is looked for next
   bool looking_ = false;
   driver::Steady look_at_{};
   driver::Ms look_each_{};

@@ -120,16 +120,22 @@ void PostgresStore::on_armed(const Result& result) {
   arming_ = false;
   waits_.answered(keys_from(result, 0));
   // Somebody who changes something has the others just now.
-  if (!waits_.unarmed().empty()) arm_at_ = clock_.now() + kArmAgain;
+  arm_each_ = waits_.unarmed().empty() ? kArmAgain : std::min(arm_each_ * 2, kLongLook);
+  arm_at_ = waits_.unarmed().empty() ? driver::Steady() : clock_.now() + arm_each_;
   tell(keys_from(result, 4));
 }
 
 void PostgresStore::look_if_due() {
   if (looking_ || clock_.now() < look_at_) return;
   std::vector<Key> keys;
-  // With notifications only what was sent from SQL without one is to be looked for.
-  for (const auto& [key, seen] : waits_.waiting())
-    if (info_.pooler && keys.size() < kLooksAtOnce) keys.push_back(key);
+  // With notifications only what was sent from SQL without one is to be looked for. Without them all, some in turn.
+  const auto& all = waits_.waiting();
+  auto at = all.upper_bound(looked_to_);
+  for (auto left = info_.pooler ? std::min(all.size(), kLooksAtOnce) : 0; left > 0; --left, ++at) {
+    if (at == all.end()) at = all.begin();
+    keys.push_back(at->first);
+  }
+  if (!keys.empty()) looked_to_ = keys.back();
   Request request = call(info_.schema, life_, "look_for", 8);
   add_waits(request.parameters, keys, waits_);
   looking_ = true;

@@ -43,7 +43,7 @@ typedef struct vtx_postgres_frame_t {
  * vtx.allow(role, 'sql') gives. Calls the functions of schema `vtx`, or of the one that the connection's search_path finds first.
  *
  * @properties: lines `Name: value`, each ended by a line feed, as docs/properties.md has them; NULL none.
- * Returns 0, or -1 with errno: EINVAL (an argument, no frames, a bad property, a dead-letter queue), ENOENT (no such queue), ENOBUFS (it is at its limit), EPROTO (no VTX in this
+ * Returns 0, or -1 with errno: EINVAL (an argument, a connection in pipeline mode, no frames, a bad property, a dead-letter queue), ENOENT (no such queue), ENOBUFS (it is at its limit), EPROTO (no VTX in this
  * database), EACCES (not allowed), EMSGSIZE (over 512 MiB), ENOMEM, EIO; PQerrorMessage() has the words. As with any statement that fails, an open
  * transaction can then only be rolled back. The thread that may use `connection`.
  */
