@@ -13,6 +13,8 @@ CREATE TABLE store (
   epoch bigint NOT NULL DEFAULT 1,               -- new when the database went back in time, as by a restored backup
   life uuid NOT NULL DEFAULT gen_random_uuid(),  -- new with each epoch: tells two of one number apart
   server text NOT NULL DEFAULT '',               -- life of the server that gave out the newest numbers: one that crashed may have forgotten some
+  began bigint NOT NULL DEFAULT 0,               -- the mark at that run's beginning: who knows only lower ones has not begun a session in it
+  since bigint NOT NULL DEFAULT 0,               -- when that was
   system bigint NOT NULL DEFAULT 0,              -- the cluster it lives in, whose transaction numbers the intake goes by
   generation int NOT NULL DEFAULT 0,             -- of the books
   books_bytes bigint NOT NULL DEFAULT 0,         -- their size when they were new

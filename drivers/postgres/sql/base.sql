@@ -59,9 +59,9 @@ DECLARE
   s record;
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(lock_class(), 0);
-  SELECT life, server INTO s FROM store;
+  SELECT life, server, began INTO s FROM store;
   -- Looked at before it moves: who is refused must not make up for what is missing.
-  IF s.life <> their_life OR (SELECT last_value FROM mark) < their_mark OR s.server <> server_life() THEN
+  IF s.life <> their_life OR (SELECT last_value FROM mark) < their_mark OR their_mark < s.began OR s.server <> server_life() THEN
     PERFORM refuse('VX009', 'the database went back in time or its server began anew; VTX opens it again',
                    format('life %s, mark %s and server %s; known were %s and %s, on %s', s.life, (SELECT last_value FROM mark), server_life(), their_life, their_mark, s.server));
   END IF;

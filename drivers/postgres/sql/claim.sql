@@ -20,7 +20,8 @@ END $$;
 -- When something will be claimable that is not yet.
 CREATE FUNCTION next_due(its_group int) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
-  RETURN (SELECT least((SELECT min(due) FROM retry WHERE grp = its_group), (SELECT min(due) FROM sources_of(its_group))));
+  RETURN (SELECT least(min(r.due), min(s.due)) FROM sources_of(its_group) s
+          LEFT JOIN LATERAL (SELECT x.due FROM retry x WHERE x.grp = its_group AND x.priority = s.priority ORDER BY x.due LIMIT 1) r ON true);
 END $$;
 
 CREATE FUNCTION move_cursor(its_group int, its_stream int, seq bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -62,6 +63,7 @@ DECLARE
   got record;
   present bigint;
   due_streams int[];
+  due_locks int[];
   asks_intake boolean;
   touched int[];
   gone bigint;
@@ -73,12 +75,15 @@ BEGIN
   SELECT * INTO g FROM consumer_group WHERE consumer_group.id = its_group;
   IF NOT FOUND THEN PERFORM refuse('VX001', 'no such group'); END IF;
   present := now_ms();
-  due_streams := ARRAY(SELECT x.stream FROM sources_of(its_group) x WHERE x.due <= present);
   asks_intake := g.kind = 'main' AND has_intake(g.queue);
+  -- Of one snapshot: no stream is fired whose lock is not held.
+  SELECT coalesce(array_agg(x.stream ORDER BY x.priority DESC) FILTER (WHERE x.due <= present), '{}'),
+         coalesce(array_agg(x.lock) FILTER (WHERE x.due <= present OR asks_intake), '{}')
+    INTO due_streams, due_locks FROM sources_of(its_group) x;
   IF due_streams <> '{}' OR asks_intake THEN
-    PERFORM lock_all(ARRAY(SELECT x.lock FROM sources_of(its_group) x WHERE x.due <= present OR asks_intake) || g.lock);
+    PERFORM lock_all(due_locks || g.lock);
     touched := fetch_due(due_streams, CASE WHEN asks_intake THEN g.queue END, 1000);
-    PERFORM wake(touched);
+    PERFORM wake(touched, NULL, touched);
   ELSE
     PERFORM lock_all(ARRAY[g.lock]);
   END IF;
@@ -146,6 +151,7 @@ BEGIN
     RETURN;
   END IF;
   IF retry_waiting THEN RETURN; END IF;
+  UPDATE holder h SET claimed = its_number WHERE h.id = its_holder AND its_number > h.claimed;
   retry_later := EXISTS (SELECT FROM retry x WHERE x.grp = its_group);
   due_at := next_due(its_group);
   IF due_at IS NOT NULL THEN due_in := greatest(due_at - now_ms(), 0); END IF;

@@ -22,15 +22,16 @@ DECLARE
 BEGIN
   FOREACH book IN ARRAY books() LOOP
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL) WITH (fillfactor = 50)', book || '_' || now, 'shape_' || book);
-    IF now > 1 THEN
-      EXECUTE CASE book
-        -- A link that commits again after a day merely gets a new row.
-        WHEN 'producer' THEN format('INSERT INTO %I SELECT * FROM producer WHERE seen > %s', book || '_' || now, now_ms() - 86400000)
-        WHEN 'tally' THEN format('INSERT INTO %I SELECT queue, grp, what, sum(n) FROM tally GROUP BY 1, 2, 3', book || '_' || now)
-        ELSE format('INSERT INTO %I SELECT * FROM %I', book || '_' || now, book)
-      END;
-    END IF;
     EXECUTE format('CREATE OR REPLACE VIEW %I AS SELECT * FROM %I', book, book || '_' || now);
+  END LOOP;
+  -- Only now, when nobody who reads a view can be in the way any more.
+  FOREACH book IN ARRAY CASE WHEN now > 1 THEN books() ELSE '{}' END LOOP
+    EXECUTE CASE book
+      -- A link that commits again after a day merely gets a new row.
+      WHEN 'producer' THEN format('INSERT INTO producer SELECT * FROM %I WHERE seen > %s', 'producer_' || now - 1, now_ms() - 86400000)
+      WHEN 'tally' THEN format('INSERT INTO tally SELECT queue, grp, what, sum(n) FROM %I GROUP BY 1, 2, 3', 'tally_' || now - 1)
+      ELSE format('INSERT INTO %I SELECT * FROM %I', book, book || '_' || now - 1)
+    END;
   END LOOP;
   UPDATE store SET generation = now;
   UPDATE store SET books_bytes = size_of_books();

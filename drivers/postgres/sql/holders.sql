@@ -96,9 +96,13 @@ DECLARE
   one bigint;
 BEGIN
   FOR one IN SELECT h.id FROM holder h WHERE (h.ended < now_ms() - 60000 OR h.seen + 10 * h.lease + 60000 < now_ms())
-               AND NOT EXISTS (SELECT FROM claim c WHERE c.holder = h.id) LIMIT 100 LOOP
-    PERFORM lock_all(locks_of_names(one));
-    PERFORM end_holder(h.id) FROM holder h WHERE h.id = one AND (h.ended < now_ms() - 60000 OR h.seen + 10 * h.lease + 60000 < now_ms());
+               AND NOT EXISTS (SELECT FROM claim c WHERE c.holder = h.id) LIMIT 20 LOOP
+    BEGIN
+      PERFORM lock_all(locks_of_names(one));
+      PERFORM end_holder(h.id) FROM holder h WHERE h.id = one AND (h.ended < now_ms() - 60000 OR h.seen + 10 * h.lease + 60000 < now_ms());
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+      NULL;  -- another time
+    END;
   END LOOP;
 END $$;
 
@@ -107,18 +111,21 @@ CREATE FUNCTION take_over(their_life uuid, their_mark bigint, its_holder bigint,
 DECLARE
   c claim;
   retried int[] := '{}';
+  locked int[];
 BEGIN
   mark := enter(their_life, their_mark, false);
   taken := 0;
-  PERFORM lock_all(ARRAY(SELECT g.lock FROM claim x JOIN consumer_group g ON g.id = x.grp WHERE x.holder = its_holder) || locks_of_names(its_holder));
+  locked := ARRAY(SELECT g.lock FROM claim x JOIN consumer_group g ON g.id = x.grp WHERE x.holder = its_holder);
+  PERFORM lock_all(locked || locks_of_names(its_holder));
   IF NOT is_dead(its_holder) AND (SELECT beats FROM holder h WHERE h.id = its_holder) <> seen_beats THEN RETURN; END IF;
-  FOR c IN SELECT * FROM claim x WHERE x.holder = its_holder ORDER BY x.id LOOP
+  -- One that is only slow may have claimed of another group meanwhile: that is for the next time.
+  FOR c IN SELECT * FROM claim x WHERE x.holder = its_holder AND x.grp IN (SELECT id FROM consumer_group WHERE lock = ANY (locked)) ORDER BY x.id LOOP
     PERFORM give_up_claim(c);
     retried := retried || c.grp;
     taken := taken + 1;
   END LOOP;
   -- One that is only slow keeps its number: it may claim again.
-  IF is_dead(its_holder) THEN PERFORM end_holder(its_holder); END IF;
+  IF is_dead(its_holder) AND NOT EXISTS (SELECT FROM claim x WHERE x.holder = its_holder) THEN PERFORM end_holder(its_holder); END IF;
   PERFORM wake(NULL, retried);
 END $$;
 
@@ -148,7 +155,7 @@ BEGIN
   other := (SELECT h.holder FROM hold h WHERE h.queue = its_queue AND h.what = its_name);
   -- One that was killed cannot say so. Both times are this server's; after an outage the others are let come back first.
   UPDATE holder h SET ended = now_ms() WHERE h.id = other AND h.id <> its_holder AND h.ended IS NULL AND h.seen + 2 * h.lease < now_ms()
-    AND pg_postmaster_start_time() < clock_timestamp() - 2 * h.lease * interval '1 ms';
+    AND (SELECT since FROM store) + 2 * h.lease < now_ms();
   IF let_go THEN
     IF other = its_holder THEN PERFORM release_name(its_queue, its_name); END IF;
   ELSIF is_dead(its_holder) THEN
@@ -171,9 +178,9 @@ CREATE FUNCTION list_peers(their_life uuid, their_mark bigint, its_queue int, af
 #variable_conflict use_column
 BEGIN
   mark := enter(their_life, their_mark, false);
+  -- Before the list: who comes in between is in it, or is waited for.
+  head := greatest(after_id, (SELECT max(id) FROM consumer_group WHERE queue = its_queue));
   SELECT array_agg(p.id) FILTER (WHERE p.n <= 1000), array_agg(p.peer) FILTER (WHERE p.n <= 1000), count(*) > 1000 INTO peer_ids, peers, more
     FROM (SELECT id, peer, row_number() OVER (ORDER BY id) AS n FROM consumer_group
           WHERE queue = its_queue AND kind = 'mailbox' AND id > after_id AND (NOT only_anonymous OR peer LIKE '~%') ORDER BY id LIMIT 1001) p;
-  -- None of those that are there now is one of the queue's, but those listed: who waits need look at later ones only.
-  head := greatest(after_id, (SELECT max(id) FROM consumer_group WHERE queue = its_queue));
 END $$;

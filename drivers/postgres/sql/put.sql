@@ -105,18 +105,19 @@ BEGIN
     WITH taken AS (
       DELETE FROM intake WHERE ctid = ANY (ARRAY(
         SELECT b.at FROM (
-          SELECT a.at, sum(a.size) OVER (ORDER BY a.id) - a.size AS before FROM (
-            SELECT i.ctid AS at, i.id, octet_length(i.body) AS size FROM intake i
-            WHERE i.queue = its_queue AND i.xid >= coalesce((SELECT xid FROM looked WHERE queue = its_queue), '0'::xid8) ORDER BY i.id LIMIT most) a) b
+          SELECT a.at, sum(a.size) OVER (ORDER BY a.xid, a.id) - a.size AS before FROM (
+            SELECT i.ctid AS at, i.xid, i.id, octet_length(i.body) AS size FROM intake i
+            WHERE i.queue = its_queue AND i.xid >= coalesce((SELECT xid FROM looked WHERE queue = its_queue), '0'::xid8) ORDER BY i.xid, i.id LIMIT most) a) b
         WHERE b.before < 16777216))
         AND queue = its_queue RETURNING *)
-    SELECT stream, count(*)::int AS n, array_agg(body ORDER BY id) AS bodies, array_agg(frames ORDER BY id) AS frames, array_agg(properties ORDER BY id) AS properties
+    SELECT stream, count(*)::int AS n, array_agg(body ORDER BY xid, id) AS bodies, array_agg(frames ORDER BY xid, id) AS frames, array_agg(properties ORDER BY xid, id) AS properties
       FROM taken GROUP BY stream
   LOOP
     PERFORM append_all(m.stream, m.bodies, m.frames, m.properties, NULL);
     many := many + m.n;
   END LOOP;
-  IF many > 0 AND NOT has_intake(its_queue) THEN
+  IF many > 0 AND NOT EXISTS (SELECT FROM intake i WHERE i.queue = its_queue AND i.xid < oldest
+                              AND i.xid >= coalesce((SELECT xid FROM looked WHERE queue = its_queue), '0'::xid8)) THEN
     INSERT INTO looked AS l (queue, xid) VALUES (its_queue, oldest) ON CONFLICT (queue) DO UPDATE SET xid = greatest(l.xid, excluded.xid);
   END IF;
   RETURN many;

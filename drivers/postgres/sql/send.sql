@@ -29,6 +29,7 @@ BEGIN
   IF NOT FOUND THEN PERFORM refuse('VX001', format('no such VTX queue: %s', coalesce(its_name, 'NULL'))); END IF;
   IF q.dead THEN PERFORM refuse('VX004', 'a dead-letter queue is written by VTX alone'); END IF;
   IF its_body IS NULL THEN PERFORM refuse('VX004', 'the message has no body: write '''' for an empty one'); END IF;
+  IF octet_length(its_body) > 536870912 THEN PERFORM refuse('VX004', 'a message has at most 512 MiB'); END IF;
   bad := (SELECT line FROM unnest(string_to_array(rtrim(coalesce(its_properties, ''), E'\n'), E'\n')) line
           WHERE line !~ '^[A-Za-z0-9._-]{1,64}:' OR line ~* '^(delay|ttl|priority):' LIMIT 1);
   IF bad IS NOT NULL THEN

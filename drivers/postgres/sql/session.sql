@@ -4,7 +4,7 @@
 -- database went back in time. A server that crashed may have forgotten the newest numbers that were not yet on disk: its next run leaves them out.
 
 -- All claims end as if their holders had died, and all holders end.
-CREATE FUNCTION begin_epoch(newer_than bigint, later_than bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION begin_epoch(newer_than bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   c claim;
 BEGIN
@@ -15,7 +15,6 @@ BEGIN
   UPDATE holder SET ended = coalesce(ended, now_ms());
   UPDATE stream SET fork = p.next - 1 FROM place p WHERE p.stream = stream.id;
   DELETE FROM looked;
-  PERFORM setval('mark', greatest(later_than, (SELECT last_value FROM mark)) + 1000);
 END $$;
 
 CREATE FUNCTION begin_session(known_id uuid, known_epoch bigint, known_synced bigint, known_mark bigint, known_server text,
@@ -25,6 +24,7 @@ DECLARE
   s record;
   here bigint := (SELECT system_identifier FROM pg_control_system());
   newest bigint;
+  later bigint;
 BEGIN
   IF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
   PERFORM pg_advisory_xact_lock_shared(lock_class(), 0);
@@ -38,15 +38,19 @@ BEGIN
     SELECT * INTO s FROM store;
     newest := (SELECT last_value FROM mark);
     went_back := s.id = known_id AND (newest < known_synced OR (newest < known_mark AND server = known_server));
-    IF s.server <> server THEN
-      PERFORM setval('numbers', (SELECT last_value FROM numbers) + 1000000), setval('mark', newest + 1000000);
-      UPDATE store SET server = begin_session.server;
-    END IF;
+    IF went_back THEN PERFORM begin_epoch(greatest(s.epoch, known_epoch)); END IF;
     IF s.system <> here THEN
       DELETE FROM looked;
       UPDATE store SET system = here;
     END IF;
-    IF went_back THEN PERFORM begin_epoch(greatest(s.epoch, known_epoch), greatest(known_synced, known_mark)); END IF;
+    later := greatest(newest, CASE WHEN went_back THEN greatest(known_synced, known_mark) END) + 1000000;
+    IF s.server <> server THEN
+      UPDATE store SET server = begin_session.server, began = later, since = now_ms();
+    END IF;
+    -- Last, since it is not undone when anything before fails.
+    IF s.server <> server OR went_back THEN
+      PERFORM setval('numbers', (SELECT last_value FROM numbers) + 1000000), setval('mark', later);
+    END IF;
   END IF;
   mark := nextval('mark');
   SELECT store.id, store.epoch, store.life INTO id, epoch, life FROM store;

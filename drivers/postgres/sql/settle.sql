@@ -40,7 +40,7 @@ DECLARE
   q int := (SELECT queue FROM stream WHERE id = its_stream);
 BEGIN
   EXECUTE format('DELETE FROM message_%s WHERE stream = $1 AND seq = $2', q) USING its_stream, its_seq;
-  UPDATE place SET tail = next_at(q, its_stream, tail) WHERE stream = its_stream AND tail = its_seq;
+  UPDATE place SET tail = next_at(q, its_stream, tail) WHERE stream = its_stream AND tail <= its_seq AND tail <> next_at(q, its_stream, tail);
 END $$;
 
 -- verdicts: 0 filtered, 1 expired, 2 dead, 3 nacked, 4 unseen (given back uncounted). False: the claim is not open, or another's. What was put into other streams and

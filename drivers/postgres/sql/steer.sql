@@ -100,10 +100,14 @@ BEGIN
     PERFORM refuse('VX001', format('group ''%s'', where dead letter %s comes from, is no more', coalesce(called, ''), its_seq));
   END IF;
   PERFORM lock_all(ARRAY(SELECT lock FROM consumer_group WHERE id = g));
-  IF EXISTS (SELECT FROM retry WHERE grp = g AND stream = its_stream AND its_seq BETWEEN first AND last)
+  -- Ranges of one group do not overlap, so the nearest one that begins at or before it tells.
+  IF (SELECT r.last >= its_seq FROM retry r WHERE r.grp = g AND r.stream = its_stream AND r.first <= its_seq ORDER BY r.first DESC LIMIT 1)
      OR EXISTS (SELECT FROM claim WHERE grp = g AND stream = its_stream AND its_seq BETWEEN first AND last) THEN RETURN 0; END IF;
   INSERT INTO retry (id, grp, stream, first, last, delivered, due, reason, priority)
-    VALUES (next_number(), g, its_stream, its_seq, its_seq, 0, 0, '', coalesce(property_of(text_of, 'Dead-Priority')::int, 0));
+    VALUES (next_number(), g, its_stream, its_seq, its_seq, 0, 0, '', coalesce(
+      -- Where there is no such stream any more it goes with what is there.
+      (SELECT s.priority FROM stream s JOIN consumer_group c ON (c.queue, c.kind, c.peer) = (s.queue, s.kind, s.peer)
+       WHERE c.id = g AND s.priority = property_of(text_of, 'Dead-Priority')::int), 0));
   PERFORM wake(NULL, ARRAY[g]);
   RETURN 1;
 END $$;
@@ -121,8 +125,8 @@ BEGIN
   IF letters IS NOT NULL THEN
     -- All groups, since a letter tells only when it is read whose it is.
     PERFORM lock_all(ARRAY[letters] || ARRAY(SELECT lock FROM consumer_group WHERE queue = q));
-    FOR m IN EXECUTE format('SELECT seq, properties FROM message_%s WHERE stream = $1 AND ($2 = 0 OR seq = $2) ORDER BY seq', (SELECT queue FROM stream WHERE id = letters))
-             USING letters, its_seq LOOP
+    FOR m IN EXECUTE format('SELECT seq, properties FROM message_%s WHERE stream = $1 AND seq >= $3 AND ($2 = 0 OR seq = $2) ORDER BY seq', (SELECT queue FROM stream WHERE id = letters))
+             USING letters, its_seq, (SELECT tail FROM place WHERE stream = letters) LOOP
       IF dropped THEN
         PERFORM remove_letter(letters, m.seq);
         touched := touched + 1;

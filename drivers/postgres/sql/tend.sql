@@ -66,7 +66,7 @@ BEGIN
     SELECT max(seq) + 1 FROM (SELECT seq, sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS before
                               FROM (SELECT seq, body FROM message_%s WHERE stream = $1 AND seq >= $2 AND seq < $2 + 10000) m) r WHERE $3 - before > $4
     $q$, p.queue) INTO found USING its_stream, p.tail, p.bytes, most;
-  RETURN found;
+  RETURN coalesce(found, p.tail);
 END $$;
 
 CREATE FUNCTION floor_of(its_stream int, keep text, amount bigint) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -90,6 +90,7 @@ CREATE FUNCTION tend(their_life uuid, their_mark bigint, its_name text, after_st
 DECLARE
   q record;
   s record;
+  locked int[];
   touched int[];
   freed int[] := '{}';
   n bigint;
@@ -103,8 +104,12 @@ BEGIN
   more := false;
   turn := 0;
   SELECT q.retain, q.size_limit INTO retain, size_limit;
-  IF NOT lock_soon(ARRAY(SELECT lock FROM stream WHERE queue = q.id) ||
-                   ARRAY(SELECT lock FROM consumer_group WHERE queue = q.id AND q.keep IN ('age', 'count', 'size'))) THEN
+  locked := ARRAY(SELECT lock FROM stream WHERE queue = q.id) ||
+            ARRAY(SELECT lock FROM consumer_group WHERE queue = q.id AND q.keep IN ('age', 'count', 'size'));
+  -- What was made or declared while it waited is for the next time.
+  IF NOT lock_soon(locked) OR EXISTS (SELECT FROM queue x WHERE x.id = q.id AND x.retain <> q.retain)
+     OR EXISTS (SELECT FROM stream WHERE queue = q.id AND NOT lock = ANY (locked))
+     OR EXISTS (SELECT FROM consumer_group WHERE queue = q.id AND q.keep IN ('age', 'count', 'size') AND NOT lock = ANY (locked)) THEN
     more := true;
     turn := after_stream;
     RETURN;
@@ -168,11 +173,11 @@ BEGIN
   PERFORM wake(NULL, NULL, ARRAY(SELECT id FROM stream WHERE queue = q AND kind = 'main'));
 END $$;
 
--- Queues whose child that is written to is large: over 64 MiB, and over a sixteenth of all that the queue has.
+-- Queues whose child that is written to is large, with what lies outside its rows: over 64 MiB, and over a sixteenth of all that the queue has.
 CREATE FUNCTION full_children() RETURNS TABLE (queue int, child int) LANGUAGE sql VOLATILE AS $$
   SELECT q.id, q.child FROM queue q JOIN pg_class c ON c.relnamespace = current_schema::regnamespace AND c.relname = 'message_' || q.id || '_' || q.child
-  WHERE pg_relation_size(c.oid) > coalesce(nullif(current_setting('vtx.child_bytes', true), '')::bigint, 64 * 1048576)
-    AND pg_relation_size(c.oid) > (SELECT sum(pg_relation_size(i.inhrelid)) / 16 FROM pg_inherits i
+  WHERE pg_table_size(c.oid) > coalesce(nullif(current_setting('vtx.child_bytes', true), '')::bigint, 64 * 1048576)
+    AND pg_table_size(c.oid) > (SELECT sum(pg_table_size(i.inhrelid)) / 16 FROM pg_inherits i
                                    WHERE i.inhparent = (quote_ident(current_schema) || '.message_' || q.id)::regclass)
 $$;
 
@@ -218,6 +223,7 @@ BEGIN
     BEGIN
       PERFORM set_config('lock_timeout', '100ms', true);
       PERFORM pg_advisory_xact_lock(lock_class(), 0);
+      PERFORM set_config('lock_timeout', '5ms', true);  -- nobody is kept out for long by who only reads the views
       IF size_of_books() >= greatest(1048576, 3 * (SELECT books_bytes FROM store)) THEN PERFORM begin_generation(); END IF;
       PERFORM begin_children();
     EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
@@ -227,9 +233,5 @@ BEGIN
   PERFORM set_config('lock_timeout', '5ms', true);
   PERFORM drop_old_books();
   PERFORM drop_children();
-  BEGIN
-    PERFORM sweep_holders();
-  EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-    NULL;  -- another time
-  END;
+  PERFORM sweep_holders();
 END $$;

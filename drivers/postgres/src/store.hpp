@@ -132,7 +132,7 @@ class PostgresStore final : public driver::Store {
   Waits waits_;
   bool arming_ = false;
   driver::Steady arm_at_{};
-  driver::Ms arm_each_{};
+  driver::Ms arm_each_{2};
   Key looked_to_;  ///< behind a pooler: who comes after it is looked for next
   bool looking_ = false;
   driver::Steady look_at_{};

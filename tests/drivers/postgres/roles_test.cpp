@@ -103,12 +103,14 @@ TEST_F(Roles, ARouterAnswersItsPeers) {
 TEST_F(Roles, CommitsDoNotExceedTheirDoors) {
   const std::string consumer = role_that_may({"receive"});
   const std::string producer = role_that_may({"send"});
-  const auto life = database_.sql("SELECT life FROM vtx.store")[0][0].value();
+  const auto known =
+      database_.sql("SELECT quote_literal(life) || ', ' || (SELECT last_value FROM vtx.mark) FROM vtx.store")[0][0]
+          .value();
   const auto stream =
       database_.sql("SELECT s.id FROM vtx.stream s JOIN vtx.queue q ON q.id = s.queue WHERE q.name = 'jobs'")[0][0]
           .value();
   const auto commit = [&](const std::string& door, const std::string& appends, const std::string& settles) {
-    return "SELECT * FROM vtx." + door + "('" + life + "', 0, gen_random_uuid(), 1, true, " + appends +
+    return "SELECT * FROM vtx." + door + "(" + known + ", gen_random_uuid(), 1, true, " + appends +
            ", NULL, NULL, NULL, NULL, " + settles + ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)";
   };
   const std::string append =
@@ -175,10 +177,11 @@ TEST_F(Roles, AnOperatorSteers) {
   EXPECT_EQ(callable(role, "seek_group trim_queue steer_dead drop_group"),
             "drop_group seek_group steer_dead trim_queue");
   EXPECT_EQ(callable(role, kSending), "");
-  const auto life = database_.sql("SELECT life FROM vtx.store")[0][0].value();
-  EXPECT_EQ(
-      SqlSession(conninfo(role)).value("SELECT gone FROM vtx.trim_queue('" + life + "', 0, 'jobs', 'oldest', 0, 1)"),
-      "2");
+  const auto known =
+      database_.sql("SELECT quote_literal(life) || ', ' || (SELECT last_value FROM vtx.mark) FROM vtx.store")[0][0]
+          .value();
+  EXPECT_EQ(SqlSession(conninfo(role)).value("SELECT gone FROM vtx.trim_queue(" + known + ", 'jobs', 'oldest', 0, 1)"),
+            "2");
 }
 
 TEST_F(Roles, AStrangerIsToldWhatToDo) {
