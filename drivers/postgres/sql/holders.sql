@@ -25,12 +25,12 @@ BEGIN
     FROM (SELECT DISTINCT claim.holder FROM claim WHERE claim.holder <> beat.id) c LEFT JOIN holder h ON h.id = c.holder;
 END $$;
 
-CREATE FUNCTION waiting_in(its_group int) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION waiting_in(its_group int) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (SELECT coalesce(sum(last - first + 1), 0)::bigint FROM retry WHERE grp = its_group);
 END $$;
 
-CREATE FUNCTION claimed_in(its_group int) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION claimed_in(its_group int) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (SELECT coalesce(sum(last - first + 1 - bit_count(done)), 0)::bigint FROM claim WHERE grp = its_group);
 END $$;

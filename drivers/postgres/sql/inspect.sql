@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MPL-2.0
 --
--- Looking at queues without touching them.
+-- Looking at queues without touching them. What adds up must be of one moment: these functions are STABLE, and so see what the statement sees that calls them.
 
 -- A stream has no holes, so its ends will do; of a dead-letter queue each row is counted.
-CREATE FUNCTION rows_in(its_stream int) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION rows_in(its_stream int) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
   s record;
   n bigint;
@@ -16,7 +16,7 @@ BEGIN
 END $$;
 
 -- Where they are not counted they are estimated from the newest.
-CREATE FUNCTION bytes_in(its_stream int) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION bytes_in(its_stream int) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
   s record;
   sample record;
@@ -29,14 +29,14 @@ BEGIN
 END $$;
 
 -- The first message of a stream that the group may still need.
-CREATE FUNCTION needed_from(its_group int, its_stream int) RETURNS bigint LANGUAGE sql VOLATILE AS $$
+CREATE FUNCTION needed_from(its_group int, its_stream int) RETURNS bigint LANGUAGE sql STABLE AS $$
   SELECT greatest(p.tail, least(coalesce((SELECT next FROM cursor WHERE grp = its_group AND stream = its_stream), 1),
     (SELECT min(first) FROM retry WHERE grp = its_group AND stream = its_stream),
     (SELECT min(first + CASE WHEN done = ''::varbit THEN 0 ELSE position(B'0' IN done) - 1 END) FROM claim WHERE grp = its_group AND stream = its_stream)))
   FROM place p WHERE p.stream = its_stream
 $$;
 
-CREATE FUNCTION oldest_for(its_group int) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION oldest_for(its_group int) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
   s record;
   at_time bigint;
@@ -51,7 +51,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION group_stats(its_queue int, all_mailboxes boolean)
-RETURNS TABLE (kind text, peer text, name text, depth bigint, claimed bigint, retrying bigint, trimmed bigint, filter bytea, seq bigint, oldest bigint) LANGUAGE sql VOLATILE AS $$
+RETURNS TABLE (kind text, peer text, name text, depth bigint, claimed bigint, retrying bigint, trimmed bigint, filter bytea, seq bigint, oldest bigint) LANGUAGE sql STABLE AS $$
   SELECT g.kind, g.peer, g.name, x.fresh + x.retrying + x.claimed, x.claimed, x.retrying, x.trimmed, g.filter,
          coalesce((SELECT needed_from(g.id, s.id) FROM stream s WHERE (s.queue, s.kind, s.peer, s.priority) = (g.queue, g.kind, g.peer, 0)), 0),
          coalesce(oldest_for(g.id), 0)

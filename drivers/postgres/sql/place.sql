@@ -3,7 +3,7 @@
 -- Positions in a stream, and reading it. Ends are in the books; what lies between them is there, except in a dead-letter queue, whose letters go one by one.
 
 -- The first message at `from_seq` or behind it; one behind the newest when there is none.
-CREATE FUNCTION next_at(its_queue int, its_stream int, from_seq bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION next_at(its_queue int, its_stream int, from_seq bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
   found bigint;
 BEGIN
