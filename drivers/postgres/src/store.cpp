@@ -135,7 +135,8 @@ void PostgresStore::send_held(Lane& lane) {
   unflushed_ = true;
 }
 
-/// Its socket may have become another one, while it connects of the same number even.
+/// Its socket may have become another one, while it connects of the same number even. Who was watched need not be taken out of the set: libpq has closed
+/// it, which does that, and its number may be another thread's by now.
 void PostgresStore::watch(Lane& lane) {
   const int fd = lane.connection.fd();
   const auto events = (lane.connection.wants_read() ? EPOLLIN : 0U) | (lane.connection.wants_write() ? EPOLLOUT : 0U);
@@ -144,7 +145,6 @@ void PostgresStore::watch(Lane& lane) {
   epoll_event event{};
   event.events = events;
   event.data.fd = fd;
-  if (anew && lane.watched >= 0) (void)epoll_ctl(epoll_, EPOLL_CTL_DEL, lane.watched, nullptr);
   if (fd >= 0 && epoll_ctl(epoll_, anew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) != 0)
     (void)epoll_ctl(epoll_, anew ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
   lane.watched = fd;
@@ -336,10 +336,9 @@ void PostgresStore::stop() {
 
 void PostgresStore::close() {
   for (Lane* lane : {&work_, &side_}) {
-    if (lane->watched >= 0) (void)epoll_ctl(epoll_, EPOLL_CTL_DEL, lane->watched, nullptr);
-    lane->watched = -1;
     lane->held.clear();
     lane->connection.close();
+    lane->watched = -1;
   }
   for (const auto& [id, sent] : std::exchange(sent_, {})) lose(sent);
   for (auto& [ticket, operation] : std::exchange(early_, {}))
