@@ -5,6 +5,9 @@
 -- Locks are advisory, of the class that the schema's number is, and held to the end of the transaction, its sync included: so whoever gets one sees all that
 -- was done under it. Each transaction first shares the lock of the books (object 0), then takes those of streams and groups in ascending order, once.
 -- Functions must be VOLATILE, so that each statement sees what was committed when it began, and run in READ COMMITTED.
+--
+-- On the way of each message statements are few, since each costs some 20 microseconds however little it does. An expression without a SELECT in it is none, nor is an assignment of one:
+-- that is what `nothing` is for.
 
 CREATE FUNCTION refuse(code text, message text, detail text DEFAULT '') RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -17,9 +20,10 @@ CREATE FUNCTION lock_all(wanted int[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   class int := lock_class();
   one int;
+  nothing text;
 BEGIN
   IF cardinality(wanted) = 1 THEN
-    PERFORM pg_advisory_xact_lock(class, wanted[1]);
+    nothing := pg_advisory_xact_lock(class, wanted[1]);
     RETURN;
   END IF;
   FOR one IN SELECT DISTINCT w FROM unnest(wanted) w WHERE w IS NOT NULL ORDER BY w LOOP
@@ -47,32 +51,39 @@ BEGIN
   RETURN (SELECT (SELECT epoch FROM store) << 40 | nextval('numbers'));
 END $$;
 
--- Which run of which server this is. After a crash the newest numbers given out may have been forgotten.
+-- Which run of which server this is. After a crash the newest numbers given out may have been forgotten. No process outlives a crash of its server, so each asks only once.
 CREATE FUNCTION server_life() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  known text := current_setting('vtx.server', true);
 BEGIN
-  RETURN (SELECT extract(epoch FROM pg_postmaster_start_time())::text || '/' || coalesce(extract(epoch FROM (SELECT stats_reset FROM pg_stat_wal))::text, ''));
+  IF coalesce(known, '') = '' THEN
+    known := (SELECT extract(epoch FROM pg_postmaster_start_time())::text || '/' || coalesce(extract(epoch FROM (SELECT stats_reset FROM pg_stat_wal))::text, ''));
+    known := set_config('vtx.server', known, false);
+  END IF;
+  RETURN known;
 END $$;
 
 -- The door. Refuses who believes in another epoch, a later time or another run of the server; answers the mark.
 CREATE FUNCTION enter(their_life uuid, their_mark bigint, durable boolean) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   s record;
+  nothing text;
 BEGIN
-  PERFORM pg_advisory_xact_lock_shared(lock_class(), 0);
-  SELECT life, server, began INTO s FROM store;
-  -- Looked at before it moves: who is refused must not make up for what is missing.
-  IF s.life <> their_life OR (SELECT last_value FROM mark) < their_mark OR their_mark < s.began OR s.server <> server_life() THEN
+  nothing := pg_advisory_xact_lock_shared(lock_class(), 0);
+  -- The mark is looked at before it moves: who is refused must not make up for what is missing.
+  SELECT x.life, x.server, x.began, m.last_value AS mark INTO s FROM store x, mark m;
+  IF s.life <> their_life OR s.mark < their_mark OR their_mark < s.began OR s.server <> server_life() THEN
     PERFORM refuse('VX009', 'the database went back in time or its server began anew; VTX opens it again',
-                   format('life %s, mark %s and server %s; known were %s and %s, on %s', s.life, (SELECT last_value FROM mark), server_life(), their_life, their_mark, s.server));
+                   format('life %s, mark %s and server %s; known were %s and %s, on %s', s.life, s.mark, server_life(), their_life, their_mark, s.server));
   END IF;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     PERFORM refuse('VX006', 'the role''s default_transaction_isolation must be ''read committed''',
                    'ALTER ROLE … SET default_transaction_isolation = ''read committed''');
   END IF;
   IF NOT durable THEN
-    PERFORM set_config('synchronous_commit', 'off', true);
+    nothing := set_config('synchronous_commit', 'off', true);
   ELSIF current_setting('synchronous_commit') = 'off' THEN
-    PERFORM set_config('synchronous_commit', 'on', true);
+    nothing := set_config('synchronous_commit', 'on', true);
   END IF;
   RETURN nextval('mark');
 END $$;

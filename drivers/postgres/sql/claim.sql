@@ -3,8 +3,8 @@
 -- Leasing ranges. The highest priority that has anything goes first; within one, what the group must have again before what is fresh.
 
 -- The streams of a group, from the highest priority down.
-CREATE FUNCTION sources_of(its_group int) RETURNS TABLE (stream int, lock int, priority int, from_seq bigint, next bigint, due bigint) LANGUAGE sql STABLE AS $$
-  SELECT s.id, s.lock, s.priority, greatest(coalesce(c.next, 1), p.tail), p.next, p.due
+CREATE FUNCTION sources_of(its_group int) RETURNS TABLE (queue int, stream int, priority int, from_seq bigint, next bigint, due bigint) LANGUAGE sql STABLE AS $$
+  SELECT s.queue, s.id, s.priority, greatest(coalesce(c.next, 1), p.tail), p.next, p.due
   FROM consumer_group g JOIN stream s ON (s.queue, s.kind, s.peer) = (g.queue, g.kind, g.peer) JOIN place p ON p.stream = s.id
   LEFT JOIN cursor c ON c.grp = g.id AND c.stream = s.id
   WHERE g.id = its_group ORDER BY s.priority DESC
@@ -58,57 +58,63 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   g record;
+  h record;
   s record;
   r record;
   got record;
-  present bigint;
-  due_streams int[];
-  due_locks int[];
-  asks_intake boolean;
+  present bigint := now_ms();
   touched int[];
   gone bigint;
+  taken boolean := false;
 BEGIN
   mark := enter(their_life, their_mark, false);
   more := false;
   retry_waiting := false;
   retry_later := false;
-  SELECT * INTO g FROM consumer_group WHERE consumer_group.id = its_group;
-  IF NOT FOUND THEN PERFORM refuse('VX001', 'no such group'); END IF;
-  present := now_ms();
-  asks_intake := g.kind = 'main' AND has_intake(g.queue);
   -- Of one snapshot: no stream is fired whose lock is not held.
-  SELECT coalesce(array_agg(x.stream ORDER BY x.priority DESC) FILTER (WHERE x.due <= present), '{}'),
-         coalesce(array_agg(x.lock) FILTER (WHERE x.due <= present OR asks_intake), '{}')
-    INTO due_streams, due_locks FROM sources_of(its_group) x;
-  IF due_streams <> '{}' OR asks_intake THEN
-    PERFORM lock_all(due_locks || g.lock);
-    touched := fetch_due(due_streams, CASE WHEN asks_intake THEN g.queue END, 1000);
+  SELECT x.queue, x.lock, array_agg(st.id ORDER BY st.priority DESC) FILTER (WHERE p.due <= present) AS due, array_agg(st.lock) AS locks,
+         x.kind = 'main' AND EXISTS (SELECT FROM intake i WHERE i.queue = x.queue AND i.xid >= coalesce((SELECT l.xid FROM looked l WHERE l.queue = x.queue), '0'::xid8)) AS asks_intake
+    INTO g FROM consumer_group x LEFT JOIN stream st ON (st.queue, st.kind, st.peer) = (x.queue, x.kind, x.peer) LEFT JOIN place p ON p.stream = st.id
+    WHERE x.id = its_group GROUP BY x.id;
+  IF NOT FOUND THEN PERFORM refuse('VX001', 'no such group'); END IF;
+  IF g.due IS NOT NULL OR g.asks_intake THEN
+    PERFORM lock_all(g.locks || g.lock);
+    touched := fetch_due(coalesce(g.due, '{}'), CASE WHEN g.asks_intake THEN g.queue END, 1000);
     PERFORM wake(touched, NULL, touched);
   ELSE
     PERFORM lock_all(ARRAY[g.lock]);
   END IF;
-  IF NOT EXISTS (SELECT FROM holder h WHERE h.id = its_holder AND h.ended IS NULL) THEN
-    PERFORM refuse('VX007', 'holder ' || its_holder || ' has ended');
-  END IF;
-  -- Asked again, because the answer was lost.
-  SELECT * INTO r FROM claim c WHERE c.holder = its_holder AND c.number = its_number AND c.grp = its_group AND its_number > 0;
-  IF FOUND THEN
-    SELECT r.id, r.stream, r.first, r.last, r.delivery, r.reason, r.priority INTO id, stream, first, last, delivery, reason, priority;
-    got := read_range((SELECT queue FROM stream x WHERE x.id = r.stream), r.stream, r.first, r.last, 2147483646, 9223372036854775807);
-  ELSIF its_number > 0 AND its_number <= (SELECT h.claimed FROM holder h WHERE h.id = its_holder) THEN
-    NULL;  -- it has been asked again and settled since: this one was left over in a session that was cut off
-  ELSE
-    <<sources>>
-    FOR s IN SELECT * FROM sources_of(its_group) LOOP
-      LOOP
+  SELECT x.claimed, c.* INTO h FROM holder x LEFT JOIN claim c ON c.holder = x.id AND c.number = its_number AND c.grp = its_group AND its_number > 0
+    WHERE x.id = its_holder AND x.ended IS NULL;
+  IF NOT FOUND THEN PERFORM refuse('VX007', 'holder ' || its_holder || ' has ended'); END IF;
+  IF h.id IS NOT NULL THEN
+    -- Asked again, because the answer was lost.
+    id := h.id;
+    stream := h.stream;
+    first := h.first;
+    last := h.last;
+    delivery := h.delivery;
+    reason := h.reason;
+    priority := h.priority;
+    head := (SELECT p.next - 1 FROM place p WHERE p.stream = h.stream);
+    more := is_claimable(its_group);
+    got := read_range((SELECT st.queue FROM stream st WHERE st.id = h.stream), h.stream, h.first, h.last, 2147483646, 9223372036854775807);
+  ELSIF its_number = 0 OR its_number > h.claimed THEN
+    FOR s IN
+      SELECT x.*, (SELECT min(y.due) FROM retry y WHERE y.grp = its_group AND y.priority = x.priority) AS retry_due FROM sources_of(its_group) x
+    LOOP
+      IF taken THEN
+        more := more OR coalesce(s.retry_due <= present, false) OR s.from_seq < s.next;
+        CONTINUE;
+      END IF;
+      WHILE s.retry_due <= present LOOP
         SELECT * INTO r FROM retry x WHERE x.grp = its_group AND x.priority = s.priority AND x.due <= present ORDER BY x.due, x.first, x.id LIMIT 1;
-        EXIT WHEN NOT FOUND;
         IF r.delivered > 0 AND NOT is_alone THEN
           retry_waiting := true;
-          EXIT sources;
+          RETURN;
         END IF;
-        SELECT x.*, t.id AS queue_id, t.dead INTO got FROM stream st JOIN queue t ON t.id = st.queue,
-          LATERAL read_range(st.queue, r.stream, greatest(r.first, (SELECT p.tail FROM place p WHERE p.stream = r.stream)), r.last, CASE WHEN r.delivered > 0 THEN 1 ELSE most END, most_bytes) x WHERE st.id = r.stream;
+        SELECT x.*, p.next, t.dead INTO got FROM stream st JOIN queue t ON t.id = st.queue JOIN place p ON p.stream = st.id,
+          LATERAL read_range(st.queue, r.stream, greatest(r.first, p.tail), r.last, CASE WHEN r.delivered > 0 THEN 1 ELSE most END, most_bytes) x WHERE st.id = r.stream;
         IF got.first IS NULL OR got.whole THEN
           DELETE FROM retry x WHERE x.id = r.id;
         ELSE
@@ -117,44 +123,56 @@ BEGIN
         -- Retention may have removed some meanwhile, in a dead-letter queue a person, which was counted then.
         gone := CASE WHEN got.first IS NULL THEN r.last + 1 - r.first ELSE got.first - r.first END;
         IF gone > 0 AND got.dead IS FALSE THEN PERFORM add_tally(g.queue, its_group, 'trimmed', gone); END IF;
-        CONTINUE WHEN got.first IS NULL;
-        SELECT r.stream, r.delivered + 1, r.reason, r.priority INTO stream, delivery, reason, priority;
-        EXIT sources;
+        IF got.first IS NOT NULL THEN
+          taken := true;
+          stream := r.stream;
+          delivery := r.delivered + 1;
+          reason := r.reason;
+          head := got.next - 1;
+          more := is_claimable(its_group);
+          EXIT;
+        END IF;
+        s.retry_due := (SELECT min(y.due) FROM retry y WHERE y.grp = its_group AND y.priority = s.priority);
       END LOOP;
-      IF s.from_seq < s.next THEN
-        got := read_range((SELECT queue FROM stream x WHERE x.id = s.stream), s.stream, s.from_seq, s.next - 1, most, most_bytes);
+      IF NOT taken AND s.from_seq < s.next THEN
+        got := read_range(s.queue, s.stream, s.from_seq, s.next - 1, most, most_bytes);
         PERFORM move_cursor(its_group, s.stream, coalesce(got.last + 1, s.next));
         IF got.first IS NOT NULL THEN
+          taken := true;
+          stream := s.stream;
+          delivery := 1;
+          reason := '';
+          head := s.next - 1;
           more := got.last + 1 < s.next;
-          SELECT s.stream, 1, '', s.priority INTO stream, delivery, reason, priority;
-          EXIT sources;
         END IF;
       END IF;
+      priority := s.priority;
+      retry_later := retry_later OR s.retry_due IS NOT NULL;
+      due_at := least(due_at, s.due, s.retry_due);
     END LOOP;
-    IF stream IS NOT NULL THEN
-      id := next_number();
-      SELECT got.first, got.last INTO first, last;
-      INSERT INTO claim (id, grp, stream, holder, number, first, last, delivery, counted, priority, reason)
-        VALUES (id, its_group, stream, its_holder, its_number, first, last, delivery, NOT is_uncounted, priority, reason);
-      UPDATE holder h SET claimed = its_number WHERE h.id = its_holder AND its_number > 0;
+    IF taken THEN
+      first := got.first;
+      last := got.last;
+      WITH counted AS (UPDATE holder SET claimed = its_number WHERE holder.id = its_holder AND its_number > 0)
+      INSERT INTO claim AS c (id, grp, stream, holder, number, first, last, delivery, counted, priority, reason)
+        VALUES ((SELECT x.epoch FROM store x) << 40 | nextval('numbers'), its_group, claim_next.stream, its_holder, its_number, claim_next.first, claim_next.last,
+                claim_next.delivery, NOT is_uncounted, claim_next.priority, claim_next.reason)
+        RETURNING c.id INTO id;
     END IF;
   END IF;
-  IF id IS NOT NULL THEN
-    head := (SELECT p.next - 1 FROM place p WHERE p.stream = claim_next.stream);
-    IF NOT more THEN more := is_claimable(its_group); END IF;
-    seqs := got.seqs;
-    storeds := got.storeds;
-    expiries := got.expiries;
-    frame_counts := got.frame_counts;
-    property_texts := got.property_texts;
-    bodies := got.bodies;
+  IF id IS NULL THEN
+    UPDATE holder SET claimed = its_number WHERE holder.id = its_holder AND its_number > claimed;
+    IF due_at IS NOT NULL THEN due_in := greatest(due_at - now_ms(), 0); END IF;
     RETURN;
   END IF;
-  IF retry_waiting THEN RETURN; END IF;
-  UPDATE holder h SET claimed = its_number WHERE h.id = its_holder AND its_number > h.claimed;
-  retry_later := EXISTS (SELECT FROM retry x WHERE x.grp = its_group);
-  due_at := next_due(its_group);
-  IF due_at IS NOT NULL THEN due_in := greatest(due_at - now_ms(), 0); END IF;
+  retry_later := false;
+  due_at := NULL;
+  seqs := got.seqs;
+  storeds := got.storeds;
+  expiries := got.expiries;
+  frame_counts := got.frame_counts;
+  property_texts := got.property_texts;
+  bodies := got.bodies;
 END $$;
 
 -- Reading without leasing.

@@ -24,7 +24,6 @@ DECLARE
   l record;
   more bigint;
 BEGIN
-  IF NOT EXISTS (SELECT FROM stream s JOIN queue q ON q.id = s.queue WHERE s.id = ANY (streams) AND (q.max_messages IS NOT NULL OR q.max_bytes IS NOT NULL)) THEN RETURN; END IF;
   FOR w IN
     SELECT a.stream, q.id, q.name, q.size_limit, q.max_messages, q.max_bytes, sum(a.n) AS messages, min(a.first) AS first, max(a.last) AS last
     FROM (SELECT s AS stream, n, sum(n) OVER (ORDER BY i) - n + 1 AS first, sum(n) OVER (ORDER BY i) AS last FROM unnest(streams, counts) WITH ORDINALITY AS x (s, n, i)) a
@@ -58,7 +57,9 @@ DECLARE
   retried int[] := '{}';
   known record;
   outcome record;
+  into_one record;
   target int;
+  its_queue int;
   from_n int := 1;
   to_n int;
   present bigint;
@@ -67,14 +68,18 @@ BEGIN
   lost := 0;
   fenced := '{}';
   IF appends > 0 THEN
-    locks := ARRAY(SELECT lock FROM stream WHERE id = ANY (a_stream) UNION ALL
-                   SELECT mailboxes FROM queue WHERE id = ANY (a_queue) AND 0 = ANY (a_stream));
-    IF EXISTS (SELECT FROM unnest(a_stream) x WHERE x <> 0 AND NOT EXISTS (SELECT FROM stream WHERE id = x)) THEN
-      PERFORM refuse('VX001', 'no such stream');
-    END IF;
+    SELECT array_agg(s.lock) AS locks, array_agg(s.id) AS ids, min(s.queue) AS queue, bool_or(q.max_messages IS NOT NULL OR q.max_bytes IS NOT NULL) AS limited
+      INTO into_one FROM stream s JOIN queue q ON q.id = s.queue WHERE s.id = ANY (a_stream);
+    IF NOT a_stream <@ (coalesce(into_one.ids, '{}') || 0) THEN PERFORM refuse('VX001', 'no such stream'); END IF;
+    locks := into_one.locks;
+    IF 0 = ANY (a_stream) THEN locks := coalesce(locks, '{}') || ARRAY(SELECT mailboxes FROM queue WHERE id = ANY (a_queue)); END IF;
+  END IF;
+  IF settles = 1 THEN
+    locks := locks || (SELECT lock FROM consumer_group WHERE id = s_group[1]);
+  ELSIF settles > 0 THEN
+    locks := locks || ARRAY(SELECT lock FROM consumer_group WHERE id = ANY (s_group));
   END IF;
   IF settles > 0 THEN
-    locks := locks || ARRAY(SELECT lock FROM consumer_group WHERE id = ANY (s_group));
     IF 2 = ANY (o_verdict) THEN
       locks := locks || ARRAY(SELECT dead_stream(queue) FROM consumer_group WHERE id = ANY (s_group));
     END IF;
@@ -96,7 +101,9 @@ BEGIN
       RETURN;
     END IF;
   END IF;
-  IF appends > 0 THEN PERFORM check_room(a_stream, a_count, m_body); END IF;
+  IF appends > 0 THEN
+    IF into_one.limited THEN PERFORM check_room(a_stream, a_count, m_body); END IF;
+  END IF;
   FOR i IN 1..settles LOOP
     IF o_settle IS NULL THEN
       outcome := settle(s_group[i], s_claim[i], s_done[i], NULL, NULL, NULL, NULL);
@@ -120,12 +127,14 @@ BEGIN
       ELSE
         IF a_priority[i] > 0 THEN target := sibling_of(target, a_priority[i]); END IF;
         IF appends = 1 THEN
-          outcome := ROW (put(target, present, m_body, m_frames, m_properties, m_delay, m_ttl));
+          its_queue := CASE WHEN a_stream[1] = 0 THEN a_queue[1] ELSE into_one.queue END;
+          outcome := put(its_queue, target, present, m_body, m_frames, m_properties, m_delay, m_ttl);
         ELSE
-          outcome := ROW (put(target, present, m_body[from_n:to_n], m_frames[from_n:to_n], m_properties[from_n:to_n], m_delay[from_n:to_n], m_ttl[from_n:to_n]));
+          its_queue := (SELECT queue FROM stream WHERE id = target);
+          outcome := put(its_queue, target, present, m_body[from_n:to_n], m_frames[from_n:to_n], m_properties[from_n:to_n], m_delay[from_n:to_n], m_ttl[from_n:to_n]);
         END IF;
-        IF outcome.f1 THEN appended := appended || target; END IF;
-        head := (SELECT next - 1 FROM place WHERE stream = target);
+        IF outcome.tells THEN appended := appended || target; END IF;
+        head := outcome.newest;
       END IF;
     END IF;
     from_n := to_n + 1;

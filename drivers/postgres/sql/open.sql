@@ -13,16 +13,26 @@ END $$;
 CREATE FUNCTION make_functions(its_queue int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE format($f$
-    CREATE OR REPLACE FUNCTION append_to_%1$s(its_stream int, first bigint, at_time bigint, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[])
-    RETURNS void LANGUAGE plpgsql AS $b$
+    CREATE OR REPLACE FUNCTION append_to_%1$s(its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[])
+    RETURNS bigint LANGUAGE plpgsql AS $b$
+    DECLARE
+      -- Numbers and time are taken from the books; bytes are counted where the stream counts them.
+      p place;
+      many int := cardinality(bodies);
+      present bigint := now_ms();
     BEGIN
+      SELECT * INTO p FROM place WHERE stream = its_stream;
+      IF present > p.stored THEN p.stored := present; END IF;
       IF frame_counts IS NULL AND property_texts IS NULL AND ttls IS NULL THEN
-        INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) SELECT its_stream, first + m.n - 1, at_time, m.b FROM unnest(bodies) WITH ORDINALITY AS m (b, n);
+        INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) SELECT its_stream, p.next + m.n - 1, p.stored, m.b FROM unnest(bodies) WITH ORDINALITY AS m (b, n);
       ELSE
         INSERT INTO message_%1$s_%2$s (stream, seq, stored, expires, frames, properties, body)
-          SELECT its_stream, first + m.n - 1, at_time, CASE WHEN m.t > 0 THEN at_time + m.t END, coalesce(m.f, 1), m.p, m.b
+          SELECT its_stream, p.next + m.n - 1, p.stored, CASE WHEN m.t > 0 THEN p.stored + m.t END, coalesce(m.f, 1), m.p, m.b
           FROM unnest(bodies, frame_counts, property_texts, ttls) WITH ORDINALITY AS m (b, f, p, t, n);
       END IF;
+      IF p.bytes IS NOT NULL THEN p.bytes := p.bytes + (SELECT sum(octet_length(b)) FROM unnest(bodies) b); END IF;
+      UPDATE place SET next = p.next + many, stored = p.stored, bytes = p.bytes WHERE stream = its_stream;
+      RETURN p.next + many - 1;
     END $b$
     $f$, its_queue, (SELECT child FROM queue WHERE id = its_queue));
   EXECUTE format($f$

@@ -2,21 +2,13 @@
 --
 -- Messages on their way into streams, at once, when their time has come, or when they are found in the intake. The streams' locks are held.
 
--- Numbers and time are taken from the books; bytes are counted where the stream counts them. Arrays that say nothing are NULL.
-CREATE FUNCTION append_all(its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Arrays that say nothing are NULL. Answers the newest number.
+CREATE FUNCTION append_all(its_queue int, its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-  p record;
-  many int := cardinality(bodies);
+  newest bigint;
 BEGIN
-  IF many = 0 THEN RETURN (SELECT next - 1 FROM place WHERE stream = its_stream); END IF;
-  SELECT q.id, l.next, l.bytes, greatest(l.stored, now_ms()) AS stored INTO p
-    FROM stream s JOIN queue q ON q.id = s.queue JOIN place l ON l.stream = s.id WHERE s.id = its_stream;
-  EXECUTE format('SELECT append_to_%s($1, $2, $3, $4, $5, $6, $7)', p.id)
-    USING its_stream, p.next, p.stored, bodies, frame_counts, property_texts, ttls;
-  UPDATE place SET next = p.next + many, stored = p.stored,
-                   bytes = CASE WHEN p.bytes IS NOT NULL THEN p.bytes + (SELECT sum(octet_length(b)) FROM unnest(bodies) b) END
-    WHERE stream = its_stream;
-  RETURN p.next + many - 1;
+  EXECUTE format('SELECT append_to_%s($1, $2, $3, $4, $5)', its_queue) INTO newest USING its_stream, bodies, frame_counts, property_texts, ttls;
+  RETURN newest;
 END $$;
 
 -- Puts into the ledger what is not for now, counted from `present`. Its time is never before what has been fired.
@@ -36,25 +28,28 @@ BEGIN
     WHERE stream = its_stream;
 END $$;
 
--- Appends what is for now and puts aside what is not. Answers whether the one, and whether something now comes sooner than all that was known.
-CREATE FUNCTION put(its_stream int, present bigint, bodies bytea[], frame_counts int[], property_texts bytea[], delays bigint[], ttls bigint[]) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Appends what is for now and puts aside what is not. Answers the newest number, and whether something came or now comes sooner than all that was known.
+CREATE FUNCTION put(its_queue int, its_stream int, present bigint, bodies bytea[], frame_counts int[], property_texts bytea[], delays bigint[], ttls bigint[],
+                    OUT newest bigint, OUT tells boolean) LANGUAGE plpgsql AS $$
 DECLARE
   m record;
   before bigint;
 BEGIN
   IF delays IS NULL THEN
-    PERFORM append_all(its_stream, bodies, frame_counts, property_texts, ttls);
-    RETURN true;
+    newest := append_all(its_queue, its_stream, bodies, frame_counts, property_texts, ttls);
+    tells := true;
+    RETURN;
   END IF;
   before := (SELECT due FROM place WHERE stream = its_stream);
   PERFORM delay_all(its_stream, present, bodies, frame_counts, property_texts, delays, ttls);
   SELECT array_agg(x.b ORDER BY x.n) AS b, array_agg(x.f ORDER BY x.n) AS f, array_agg(x.p ORDER BY x.n) AS p, array_agg(x.t ORDER BY x.n) AS t INTO m
     FROM unnest(bodies, frame_counts, property_texts, delays, ttls) WITH ORDINALITY AS x (b, f, p, d, t, n) WHERE coalesce(x.d, 0) <= 0;
   IF m.b IS NOT NULL THEN
-    PERFORM append_all(its_stream, m.b, m.f, m.p, m.t);
-    RETURN true;
+    newest := append_all(its_queue, its_stream, m.b, m.f, m.p, m.t);
+    tells := true;
+    RETURN;
   END IF;
-  RETURN before IS NULL OR (SELECT due FROM place WHERE stream = its_stream) < before;
+  SELECT next - 1, before IS NULL OR due < before INTO newest, tells FROM place WHERE stream = its_stream;
 END $$;
 
 -- Appends delayed messages that are due, in the order of their times, as far as the budget reaches. What has expired meanwhile is counted; who lives on lives from
@@ -84,7 +79,7 @@ BEGIN
   UPDATE place SET delayed = place.delayed - m.many, delayed_bytes = place.delayed_bytes - m.bytes, fired_due = m.due, fired_id = m.id,
                    due = (SELECT d.due FROM delayed d WHERE d.stream = its_stream AND (d.due, d.id) > (m.due, m.id) ORDER BY d.due, d.id LIMIT 1)
     WHERE stream = its_stream;
-  IF m.bodies IS NOT NULL THEN PERFORM append_all(its_stream, m.bodies, m.frames, m.properties, m.ttls); END IF;
+  IF m.bodies IS NOT NULL THEN PERFORM append_all(p.queue, its_stream, m.bodies, m.frames, m.properties, m.ttls); END IF;
   PERFORM add_tally(p.queue, 0, 'expired', m.late);
   RETURN m.many;
 END $$;
@@ -113,7 +108,7 @@ BEGIN
     SELECT stream, count(*)::int AS n, array_agg(body ORDER BY xid, id) AS bodies, array_agg(frames ORDER BY xid, id) AS frames, array_agg(properties ORDER BY xid, id) AS properties
       FROM taken GROUP BY stream
   LOOP
-    PERFORM append_all(m.stream, m.bodies, m.frames, m.properties, NULL);
+    PERFORM append_all(its_queue, m.stream, m.bodies, m.frames, m.properties, NULL);
     many := many + m.n;
   END LOOP;
   IF many > 0 AND NOT EXISTS (SELECT FROM intake i WHERE i.queue = its_queue AND i.xid < oldest

@@ -30,7 +30,7 @@ BEGIN
                      || format(E'Dead-Group: %s\nDead-Reason: %s\nDead-Queue: %s\nDead-Sequence: %s\nDead-Deliveries: %s\n', g.called,
                                replace(why, E'\n', ' '), g.name, origin, c.delivery)
                      || CASE WHEN c.priority > 0 THEN format(E'Dead-Priority: %s\n', c.priority) ELSE '' END, 'UTF8');
-  PERFORM append_all(letters, ARRAY[m.body], ARRAY[m.frames], ARRAY[kept], NULL);
+  PERFORM append_all((SELECT queue FROM stream WHERE id = letters), letters, ARRAY[m.body], ARRAY[m.frames], ARRAY[kept], NULL);
   RETURN true;
 END $$;
 

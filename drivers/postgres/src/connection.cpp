@@ -37,6 +37,13 @@ std::vector<const char*> pointers(const std::vector<std::string>& texts) {
   return out;
 }
 
+/// For people who look into what the server has: the function that it calls.
+std::string name_of(const std::string& statement) {
+  const auto end = std::min(statement.find('('), statement.size());
+  const auto dot = statement.rfind('.', end);
+  return statement.substr(dot == std::string::npos ? end : dot + 1, dot == std::string::npos ? 0 : end - dot - 1);
+}
+
 }  // namespace
 
 Status Connection::start(const Conninfo& info) {
@@ -45,6 +52,7 @@ Status Connection::start(const Conninfo& info) {
   replies_.clear();
   notifications_.clear();
   place_ = info.place;
+  names_statements_ = !info.pooler;
   // libpq heeds connect_timeout only where it waits itself.
   const std::string& timeout = info.value("connect_timeout");
   const std::chrono::seconds limit(timeout.empty() ? 0 : std::stoi(timeout));
@@ -64,6 +72,8 @@ Status Connection::start(const Conninfo& info) {
 
 void Connection::close() {
   connection_.reset();
+  for (auto& one : awaited_) one.asks = nullptr;
+  prepared_.clear();
   state_ = State::idle;
   why_ = {};
   unsent_ = false;
@@ -144,10 +154,17 @@ void Connection::take_results() {
 }
 
 void Connection::take_result(Result result) {
+  Prepared*& asks = awaited_.front().asks;
   if (result.status() == PGRES_PIPELINE_SYNC) {
-    replies_.push_back({awaited_.front(), std::move(current_), std::exchange(standby_wait_cancelled_, false)});
+    replies_.push_back({awaited_.front().ticket, std::move(current_), std::exchange(standby_wait_cancelled_, false)});
+    if (asks) asks->state = Prepared::State::used_once;  // refused
     awaited_.pop_front();
     current_ = {};
+  } else if (asks && result.status() == PGRES_COMMAND_OK) {
+    asks->state = Prepared::State::confirmed;
+    asks = nullptr;
+  } else if (result.status() == PGRES_PIPELINE_ABORTED) {
+    // It was to be called by a name that was refused: the reason came before.
   } else if (result.status() == PGRES_FATAL_ERROR && ends_session(result)) {
     if (result.sqlstate().empty()) return fail_by_words();
     fail(translate(result, place_));
@@ -170,18 +187,34 @@ void Connection::flush() {
 }
 
 void Connection::send(std::uint64_t ticket, const std::string& statement, Parameters&& parameters) {
-  awaited_.push_back(ticket);
+  awaited_.push_back({ticket});
   if (state_ == State::failed) return;
   if (state_ != State::live) return fail({Code::internal, place_ + ": a statement came before the session was open"});
   if (parameters.too_large())
     return fail({Code::invalid, place_ + ": PostgreSQL takes at most 1 GB at once; send smaller messages"});
   Parameters sent = std::move(parameters);  // libpq copies it
-  if (PQsendQueryParams(connection_.get(), statement.c_str(), sent.count(), sent.types(), sent.values(), sent.lengths(),
-                        sent.formats(), 1) == 1 &&
-      PQpipelineSync(connection_.get()) == 1)
-    return flush();
+  Prepared* known = prepared(statement, sent);
+  bool good = true;
+  if (known && known->state != Prepared::State::confirmed) {
+    good = PQsendPrepare(connection_.get(), known->name.c_str(), statement.c_str(), sent.count(), sent.types()) == 1;
+    known->state = Prepared::State::asked;
+    awaited_.back().asks = known;
+  }
+  good = good && (known ? PQsendQueryPrepared(connection_.get(), known->name.c_str(), sent.count(), sent.values(),
+                                              sent.lengths(), sent.formats(), 1)
+                        : PQsendQueryParams(connection_.get(), statement.c_str(), sent.count(), sent.types(),
+                                            sent.values(), sent.lengths(), sent.formats(), 1)) == 1;
+  if (good && PQpipelineSync(connection_.get()) == 1) return flush();
   receive();  // there may be answers yet, and the server's reasons
   if (state_ == State::live) fail_by_words();
+}
+
+/// What it is to be called by; null: not by a name, or not yet.
+Connection::Prepared* Connection::prepared(const std::string& statement, const Parameters& parameters) {
+  if (!names_statements_ || parameters.count() == 0) return nullptr;
+  const auto [at, is_new] = prepared_.try_emplace(statement);
+  if (is_new) at->second.name = name_of(statement) + " " + std::to_string(prepared_.size());
+  return is_new || at->second.state == Prepared::State::asked ? nullptr : &at->second;
 }
 
 bool Connection::wants_read() const {

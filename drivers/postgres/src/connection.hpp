@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,7 +54,7 @@ class Connection {
   Status start(const Conninfo& info);
   /// Goes on with connecting, sending and receiving as far as possible without waiting.
   void poll();
-  /// Ends the session; what the server has received it goes on doing. unanswered(), replies and notifications stay until the next start().
+  /// Ends the session; what the server has received it goes on doing. Replies and notifications stay until the next start().
   void close();
 
   State state() const { return state_; }
@@ -69,8 +70,9 @@ class Connection {
   /// When to poll() at the latest, whatever the socket does; nullopt never.
   std::optional<driver::Steady> deadline() const;
 
-  /// Sends a statement in a transaction of its own. What the network does not take is kept: the owner bounds how much that is.
-  /// The ticket comes back in one Reply, or is among unanswered(), also when the connection fails in here, or had failed.
+  /// Sends a statement in a transaction of its own. What the network does not take is kept: the owner bounds how much that is. One that has parameters
+  /// and comes again is left with the server to be called by a name, where no pooler is in between; its parameters' types must then be the same each time.
+  /// The ticket comes back in one Reply, unless the connection fails before, in here, or had failed.
   /// @param statement   one; with results that Result can read, so no COPY
   /// @param parameters  not too_large(): else, the connection fails with invalid
   void send(std::uint64_t ticket, const std::string& statement, Parameters&& parameters);
@@ -79,19 +81,29 @@ class Connection {
   std::vector<Reply> take_replies();
   /// Notifications since the last call, of whatever channels were listened to.
   std::vector<Notification> take_notifications();
-  /// Sent, and neither answered nor ever to be, once the connection has failed or is closed: the server may have done all of it or nothing.
-  std::vector<std::uint64_t> unanswered() const { return {awaited_.begin(), awaited_.end()}; }
+  /// Sent, and not yet answered; of a connection that has failed, never to be: the server may have done all of it or nothing.
   std::size_t awaited_count() const { return awaited_.size(); }
 
   /// Of the server's process; 0 none. A pooler's is nobody's.
   int backend_pid() const { return connection_ ? PQbackendPID(connection_.get()) : 0; }
 
  private:
+  /// A statement that the server may have by a name. Only a name that it has confirmed is called: one that fails must not take others with it.
+  struct Prepared {
+    enum class State : std::uint8_t { used_once, asked, confirmed };
+    std::string name;
+    State state = State::used_once;
+  };
+  struct Awaited {
+    std::uint64_t ticket = 0;
+    Prepared* asks = nullptr;  ///< a name was asked for with it, and is neither confirmed nor refused
+  };
   struct Finish {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
 
   static void on_notice(void* self, const PGresult* notice);
+  Prepared* prepared(const std::string& statement, const Parameters& parameters);
   void go_on_connecting();
   void become_live();
   void receive();
@@ -113,7 +125,9 @@ class Connection {
   PostgresPollingStatusType polling_ = PGRES_POLLING_WRITING;  ///< connecting: what libpq waits for
   bool unsent_ = false;                                        ///< live: libpq has more than the socket took
 
-  std::deque<std::uint64_t> awaited_;
+  bool names_statements_ = false;
+  std::map<std::string, Prepared> prepared_;  ///< by its text
+  std::deque<Awaited> awaited_;
   /// Of the statement at the front, until the end of its transaction is known too.
   Result current_;
   bool standby_wait_cancelled_ = false;

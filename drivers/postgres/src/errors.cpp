@@ -41,6 +41,7 @@ constexpr Rule kRules[] = {
     // VTX's own tables and functions: somebody replaced the schema while we worked. Opening again tells whether it is there.
     {"42P01", Code::lost, "VTX's schema was changed meanwhile: it is opened again"},
     {"42883", Code::lost, "VTX's schema was changed meanwhile: it is opened again"},
+    {"0A000", Code::lost, "VTX's schema was changed meanwhile: it is opened again"},
     {"42939", Code::invalid},
     {"XX001", Code::corrupt, "restore the database from a backup"},
     {"XX002", Code::corrupt, "run REINDEX, or restore the database from a backup"},

@@ -14,7 +14,7 @@ namespace vtx::test {
 namespace {
 
 /// Of every function that commits.
-constexpr const char* kCommit = ".commit_";
+constexpr const char* kCommit = "commit_";
 
 class Doubt : public testing::Test {
  protected:
