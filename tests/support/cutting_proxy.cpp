@@ -272,10 +272,11 @@ void CuttingProxy::client_message(Connection& connection, std::string_view messa
     if (fault == Fault::delay_request) connection.delaying = true;
     if (fault == Fault::lose_request) return connection.close(), happened();
   }
+  // It had sent more behind the one that it was cut off for.
+  if (connection.delaying && !connection.client.is_open()) return;
   const bool asks = std::string_view("SQF").find(message.front()) != std::string_view::npos;
   connection.asked += asks ? 1 : 0;
   if (!connection.delaying) return connection.server.send(message);
-  if (!connection.client.is_open()) return;
   connection.delayed += message;
   if (asks) connection.client.close(), happened();
 }

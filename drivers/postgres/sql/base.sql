@@ -67,14 +67,16 @@ END $$;
 CREATE FUNCTION enter(their_life uuid, their_mark bigint, durable boolean) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   s record;
+  newest bigint;
   nothing text;
 BEGIN
   nothing := pg_advisory_xact_lock_shared(lock_class(), 0);
+  SELECT life, server, began INTO s FROM store;
   -- The mark is looked at before it moves: who is refused must not make up for what is missing.
-  SELECT x.life, x.server, x.began, m.last_value AS mark INTO s FROM store x, mark m;
-  IF s.life <> their_life OR s.mark < their_mark OR their_mark < s.began OR s.server <> server_life() THEN
+  newest := pg_sequence_last_value('mark');
+  IF s.life <> their_life OR newest < their_mark OR their_mark < s.began OR s.server <> coalesce(nullif(current_setting('vtx.server', true), ''), server_life()) THEN
     PERFORM refuse('VX009', 'the database went back in time or its server began anew; VTX opens it again',
-                   format('life %s, mark %s and server %s; known were %s and %s, on %s', s.life, s.mark, server_life(), their_life, their_mark, s.server));
+                   format('life %s, mark %s and server %s; known were %s and %s, on %s', s.life, newest, server_life(), their_life, their_mark, s.server));
   END IF;
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     PERFORM refuse('VX006', 'the role''s default_transaction_isolation must be ''read committed''',

@@ -65,30 +65,35 @@ DECLARE
   present bigint := now_ms();
   touched int[];
   gone bigint;
+  is_new boolean;
   taken boolean := false;
+  nothing text;
 BEGIN
   mark := enter(their_life, their_mark, false);
   more := false;
   retry_waiting := false;
   retry_later := false;
-  -- Of one snapshot: no stream is fired whose lock is not held.
-  SELECT x.queue, x.lock, array_agg(st.id ORDER BY st.priority DESC) FILTER (WHERE p.due <= present) AS due, array_agg(st.lock) AS locks,
+  SELECT x.queue, x.lock, EXISTS (SELECT FROM stream st JOIN place p ON p.stream = st.id WHERE (st.queue, st.kind, st.peer) = (x.queue, x.kind, x.peer) AND p.due <= present) AS asks_ledger,
          x.kind = 'main' AND EXISTS (SELECT FROM intake i WHERE i.queue = x.queue AND i.xid >= coalesce((SELECT l.xid FROM looked l WHERE l.queue = x.queue), '0'::xid8)) AS asks_intake
-    INTO g FROM consumer_group x LEFT JOIN stream st ON (st.queue, st.kind, st.peer) = (x.queue, x.kind, x.peer) LEFT JOIN place p ON p.stream = st.id
-    WHERE x.id = its_group GROUP BY x.id;
+    INTO g FROM consumer_group x WHERE x.id = its_group;
   IF NOT FOUND THEN PERFORM refuse('VX001', 'no such group'); END IF;
-  IF g.due IS NOT NULL OR g.asks_intake THEN
-    PERFORM lock_all(g.locks || g.lock);
-    touched := fetch_due(coalesce(g.due, '{}'), CASE WHEN g.asks_intake THEN g.queue END, 1000);
+  IF g.asks_ledger OR g.asks_intake THEN
+    -- Of one snapshot: no stream is fired whose lock is not held.
+    SELECT array_agg(st.id ORDER BY st.priority DESC) FILTER (WHERE p.due <= present) AS due, array_agg(st.lock) AS locks INTO s
+      FROM consumer_group x JOIN stream st ON (st.queue, st.kind, st.peer) = (x.queue, x.kind, x.peer) JOIN place p ON p.stream = st.id WHERE x.id = its_group;
+    PERFORM lock_all(s.locks || g.lock);
+    touched := fetch_due(coalesce(s.due, '{}'), CASE WHEN g.asks_intake THEN g.queue END, 1000);
     PERFORM wake(touched, NULL, touched);
   ELSE
-    PERFORM lock_all(ARRAY[g.lock]);
+    nothing := lock_all(ARRAY[g.lock]);
   END IF;
-  SELECT x.claimed, c.* INTO h FROM holder x LEFT JOIN claim c ON c.holder = x.id AND c.number = its_number AND c.grp = its_group AND its_number > 0
-    WHERE x.id = its_holder AND x.ended IS NULL;
-  IF NOT FOUND THEN PERFORM refuse('VX007', 'holder ' || its_holder || ' has ended'); END IF;
-  IF h.id IS NOT NULL THEN
-    -- Asked again, because the answer was lost.
+  UPDATE holder x SET claimed = greatest(its_number, claimed) WHERE x.id = its_holder AND x.ended IS NULL AND (its_number = 0 OR its_number > claimed);
+  is_new := FOUND;
+  IF NOT is_new THEN
+    -- Asked again, because the answer was lost; or it has been asked again and settled since: this one was left over in a session that was cut off.
+    SELECT c.* INTO h FROM holder x LEFT JOIN claim c ON c.holder = x.id AND c.number = its_number AND c.grp = its_group WHERE x.id = its_holder AND x.ended IS NULL;
+    IF NOT FOUND THEN PERFORM refuse('VX007', 'holder ' || its_holder || ' has ended'); END IF;
+    IF h.id IS NULL THEN RETURN; END IF;
     id := h.id;
     stream := h.stream;
     first := h.first;
@@ -99,7 +104,7 @@ BEGIN
     head := (SELECT p.next - 1 FROM place p WHERE p.stream = h.stream);
     more := is_claimable(its_group);
     got := read_range((SELECT st.queue FROM stream st WHERE st.id = h.stream), h.stream, h.first, h.last, 2147483646, 9223372036854775807);
-  ELSIF its_number = 0 OR its_number > h.claimed THEN
+  ELSE
     FOR s IN
       SELECT x.*, (SELECT min(y.due) FROM retry y WHERE y.grp = its_group AND y.priority = x.priority) AS retry_due FROM sources_of(its_group) x
     LOOP
@@ -136,7 +141,8 @@ BEGIN
       END LOOP;
       IF NOT taken AND s.from_seq < s.next THEN
         got := read_range(s.queue, s.stream, s.from_seq, s.next - 1, most, most_bytes);
-        PERFORM move_cursor(its_group, s.stream, coalesce(got.last + 1, s.next));
+        UPDATE cursor SET next = coalesce(got.last + 1, s.next) WHERE grp = its_group AND cursor.stream = s.stream;
+        IF NOT FOUND THEN PERFORM move_cursor(its_group, s.stream, coalesce(got.last + 1, s.next)); END IF;
         IF got.first IS NOT NULL THEN
           taken := true;
           stream := s.stream;
@@ -153,7 +159,6 @@ BEGIN
     IF taken THEN
       first := got.first;
       last := got.last;
-      WITH counted AS (UPDATE holder SET claimed = its_number WHERE holder.id = its_holder AND its_number > 0)
       INSERT INTO claim AS c (id, grp, stream, holder, number, first, last, delivery, counted, priority, reason)
         VALUES ((SELECT x.epoch FROM store x) << 40 | nextval('numbers'), its_group, claim_next.stream, its_holder, its_number, claim_next.first, claim_next.last,
                 claim_next.delivery, NOT is_uncounted, claim_next.priority, claim_next.reason)
@@ -161,7 +166,6 @@ BEGIN
     END IF;
   END IF;
   IF id IS NULL THEN
-    UPDATE holder SET claimed = its_number WHERE holder.id = its_holder AND its_number > claimed;
     IF due_at IS NOT NULL THEN due_in := greatest(due_at - now_ms(), 0); END IF;
     RETURN;
   END IF;

@@ -63,11 +63,17 @@ DECLARE
   from_n int := 1;
   to_n int;
   present bigint;
+  nothing text;
 BEGIN
+  -- (the door)
   mark := enter(their_life, their_mark, durable);
   lost := 0;
   fenced := '{}';
-  IF appends > 0 THEN
+  IF appends = 1 AND a_stream[1] <> 0 THEN
+    SELECT s.lock, s.queue, q.max_messages IS NOT NULL OR q.max_bytes IS NOT NULL AS limited INTO into_one FROM stream s JOIN queue q ON q.id = s.queue WHERE s.id = a_stream[1];
+    IF NOT FOUND THEN PERFORM refuse('VX001', 'no such stream'); END IF;
+    locks := ARRAY[into_one.lock];
+  ELSIF appends > 0 THEN
     SELECT array_agg(s.lock) AS locks, array_agg(s.id) AS ids, min(s.queue) AS queue, bool_or(q.max_messages IS NOT NULL OR q.max_bytes IS NOT NULL) AS limited
       INTO into_one FROM stream s JOIN queue q ON q.id = s.queue WHERE s.id = ANY (a_stream);
     IF NOT a_stream <@ (coalesce(into_one.ids, '{}') || 0) THEN PERFORM refuse('VX001', 'no such stream'); END IF;
@@ -84,21 +90,24 @@ BEGIN
       locks := locks || ARRAY(SELECT dead_stream(queue) FROM consumer_group WHERE id = ANY (s_group));
     END IF;
   END IF;
-  PERFORM lock_all(locks);
+  nothing := lock_all(locks);
   present := now_ms();
   IF its_counter > 0 THEN
-    SELECT p.counter, p.fenced, p.fenced_at INTO known FROM producer p WHERE p.id = its_producer;
-    IF known.counter >= its_counter THEN
+    UPDATE producer SET counter = its_counter, seen = present WHERE id = its_producer AND counter < its_counter;
+    IF NOT FOUND THEN
       -- Written, so that the answer waits for a standby as the first one did.
-      UPDATE producer SET seen = present WHERE id = its_producer;
-      IF known.fenced_at = its_counter THEN fenced := coalesce(known.fenced, '{}'); END IF;
-      IF appends > 0 THEN
-        target := a_stream[appends];
-        IF target = 0 THEN target := find_stream(a_queue[appends], 'mailbox', a_peer[appends], 0); END IF;
-        IF a_priority[appends] > 0 AND target IS NOT NULL THEN target := sibling_of(target, a_priority[appends]); END IF;
-        head := (SELECT next - 1 FROM place WHERE stream = target);
+      UPDATE producer p SET seen = present WHERE p.id = its_producer RETURNING p.fenced, p.fenced_at INTO known;
+      IF FOUND THEN
+        IF known.fenced_at = its_counter THEN fenced := coalesce(known.fenced, '{}'); END IF;
+        IF appends > 0 THEN
+          target := a_stream[appends];
+          IF target = 0 THEN target := find_stream(a_queue[appends], 'mailbox', a_peer[appends], 0); END IF;
+          IF a_priority[appends] > 0 AND target IS NOT NULL THEN target := sibling_of(target, a_priority[appends]); END IF;
+          head := (SELECT next - 1 FROM place WHERE stream = target);
+        END IF;
+        RETURN;
       END IF;
-      RETURN;
+      INSERT INTO producer (id, counter, seen, fenced, fenced_at) VALUES (its_producer, its_counter, present, '{}', its_counter);
     END IF;
   END IF;
   IF appends > 0 THEN
@@ -128,6 +137,11 @@ BEGIN
         IF a_priority[i] > 0 THEN target := sibling_of(target, a_priority[i]); END IF;
         IF appends = 1 THEN
           its_queue := CASE WHEN a_stream[1] = 0 THEN a_queue[1] ELSE into_one.queue END;
+          IF m_delay IS NULL THEN
+            head := append_all(its_queue, target, m_body, m_frames, m_properties, m_ttl);
+            appended := appended || target;
+            CONTINUE;
+          END IF;
           outcome := put(its_queue, target, present, m_body, m_frames, m_properties, m_delay, m_ttl);
         ELSE
           its_queue := (SELECT queue FROM stream WHERE id = target);
@@ -142,13 +156,9 @@ BEGIN
   FOR i IN 1..coalesce(cardinality(t_queue), 0) LOOP
     PERFORM add_tally(t_queue[i], 0, t_what[i], t_n[i]);
   END LOOP;
-  IF its_counter > 0 THEN
+  IF its_counter > 0 AND fenced <> '{}' THEN
     -- The newest refusals are kept, also behind commits that met none.
-    UPDATE producer p SET counter = its_counter, seen = present, fenced = CASE WHEN commit_all.fenced <> '{}' THEN commit_all.fenced ELSE p.fenced END,
-                          fenced_at = CASE WHEN commit_all.fenced <> '{}' THEN its_counter ELSE p.fenced_at END WHERE p.id = its_producer;
-    IF NOT FOUND THEN
-      INSERT INTO producer (id, counter, seen, fenced, fenced_at) VALUES (its_producer, its_counter, present, commit_all.fenced, its_counter);
-    END IF;
+    UPDATE producer p SET fenced = commit_all.fenced, fenced_at = its_counter WHERE p.id = its_producer;
   END IF;
-  IF appended <> '{}' OR retried <> '{}' THEN PERFORM wake(appended, retried); END IF;
+  IF appended <> '{}' OR retried <> '{}' THEN nothing := wake(appended, retried); END IF;
 END $$;

@@ -2,7 +2,7 @@
 --
 -- Doors that are narrower than what is behind them, for roles that may not do everything: a commit of one kind, a look that makes nothing.
 
--- With the parameters of commit_all(), whose refusal their names tell.
+-- What commit_all() is, with a refusal before it that their names tell: a call of it would cost as much as the refusal saves.
 DO $$
 DECLARE
   door record;
@@ -13,13 +13,9 @@ BEGIN
     ('commit_tallies', 'cardinality($17) > 0 OR cardinality($6) > 0', 'send or settle')) AS d (name, refused, deed)
   LOOP
     EXECUTE format($f$
-      CREATE FUNCTION %I(%s) LANGUAGE plpgsql AS $b$
-      #variable_conflict use_column
-      BEGIN
-        IF %s THEN PERFORM refuse('VX010', 'this may not %s messages'); END IF;
-        SELECT c.mark, c.head, c.lost, c.fenced INTO mark, head, lost, fenced FROM commit_all(%s) c;
-      END $b$ $f$, door.name, pg_get_function_arguments('commit_all'::regproc), door.refused, door.deed,
-      (SELECT string_agg('$' || n, ', ' ORDER BY n) FROM generate_series(1, (SELECT pronargs FROM pg_proc WHERE oid = 'commit_all'::regproc)) n));
+      CREATE FUNCTION %I(%s) LANGUAGE plpgsql AS %L $f$, door.name, pg_get_function_arguments('commit_all'::regproc),
+      replace(replace((SELECT prosrc FROM pg_proc WHERE oid = 'commit_all'::regproc), 'commit_all.', door.name || '.'), '-- (the door)',
+              format($f$IF %s THEN PERFORM refuse('VX010', 'this may not %s messages'); END IF;$f$, door.refused, door.deed)));
   END LOOP;
 END $$;
 

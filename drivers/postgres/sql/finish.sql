@@ -4,7 +4,7 @@
 -- Nobody but the owner may call any unless it says so. Their statements go by keys, for which any plan that is there is the right one: left to itself the server
 -- plans those with arrays anew each time.
 
-DO $$ BEGIN PERFORM make_functions(id) FROM queue; END $$;
+DO $$ BEGIN PERFORM make_functions(id) FROM queue; PERFORM make_ways(); END $$;
 
 DO $$
 DECLARE

@@ -9,48 +9,79 @@ BEGIN
 END $$;
 
 -- What is done with each queue's messages all the time, in functions of its own: their plans are kept, where those of EXECUTE are made for each call. Made anew when
--- another child is written to.
+-- another child is written to. Arrays that say nothing are NULL.
 CREATE FUNCTION make_functions(its_queue int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE format($f$
-    CREATE OR REPLACE FUNCTION append_to_%1$s(its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[])
-    RETURNS bigint LANGUAGE plpgsql AS $b$
+    CREATE OR REPLACE FUNCTION append_to_%1$s(its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[]) RETURNS bigint LANGUAGE plpgsql AS $b$
     DECLARE
       -- Numbers and time are taken from the books; bytes are counted where the stream counts them.
-      p place;
-      many int := cardinality(bodies);
+      newest bigint;
       present bigint := now_ms();
+      counts boolean;
+      before bigint;
     BEGIN
-      SELECT * INTO p FROM place WHERE stream = its_stream;
-      IF present > p.stored THEN p.stored := present; END IF;
-      IF frame_counts IS NULL AND property_texts IS NULL AND ttls IS NULL THEN
-        INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) SELECT its_stream, p.next + m.n - 1, p.stored, m.b FROM unnest(bodies) WITH ORDINALITY AS m (b, n);
-      ELSE
+      UPDATE place SET next = next + cardinality(bodies), stored = greatest(stored, present) WHERE stream = its_stream RETURNING next - 1, stored, bytes IS NOT NULL INTO newest, present, counts;
+      before := newest - cardinality(bodies);
+      IF frame_counts IS NOT NULL OR property_texts IS NOT NULL OR ttls IS NOT NULL THEN
         INSERT INTO message_%1$s_%2$s (stream, seq, stored, expires, frames, properties, body)
-          SELECT its_stream, p.next + m.n - 1, p.stored, CASE WHEN m.t > 0 THEN p.stored + m.t END, coalesce(m.f, 1), m.p, m.b
+          SELECT its_stream, before + m.n, present, CASE WHEN m.t > 0 THEN present + m.t END, coalesce(m.f, 1), m.p, m.b
           FROM unnest(bodies, frame_counts, property_texts, ttls) WITH ORDINALITY AS m (b, f, p, t, n);
+      ELSIF cardinality(bodies) = 1 THEN
+        INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) VALUES (its_stream, newest, present, bodies[1]);
+      ELSE
+        INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) SELECT its_stream, before + m.n, present, m.b FROM unnest(bodies) WITH ORDINALITY AS m (b, n);
       END IF;
-      IF p.bytes IS NOT NULL THEN p.bytes := p.bytes + (SELECT sum(octet_length(b)) FROM unnest(bodies) b); END IF;
-      UPDATE place SET next = p.next + many, stored = p.stored, bytes = p.bytes WHERE stream = its_stream;
-      RETURN p.next + many - 1;
+      IF counts THEN UPDATE place SET bytes = bytes + (SELECT sum(octet_length(b)) FROM unnest(bodies) b) WHERE stream = its_stream; END IF;
+      RETURN newest;
     END $b$
     $f$, its_queue, (SELECT child FROM queue WHERE id = its_queue));
   EXECUTE format($f$
-    CREATE OR REPLACE FUNCTION read_from_%1$s(its_stream int, from_seq bigint, to_seq bigint, most int, most_bytes bigint,
-                                              OUT first bigint, OUT last bigint, OUT whole boolean, OUT seqs bigint[], OUT storeds bigint[], OUT expiries bigint[],
-                                              OUT frame_counts int[], OUT property_texts bytea[], OUT bodies bytea[]) LANGUAGE plpgsql AS $b$
+    CREATE OR REPLACE FUNCTION read_from_%1$s(its_stream int, from_seq bigint, to_seq bigint, most int, most_bytes bigint) RETURNS reading LANGUAGE plpgsql AS $b$
+    DECLARE
+      got reading;
+      -- Of a young table the planner knows nothing, and would fetch all that the range has and sort it. So the range is what can be wanted; where nothing is
+      -- there, as between the letters of a dead-letter queue, the rest of it.
+      near bigint := CASE WHEN to_seq - from_seq >= most THEN from_seq + most - 1 ELSE to_seq END;
+      -- All of them are few bytes when none is larger than this: then nothing need be added up.
+      small bigint := most_bytes / greatest(near - from_seq + 1, 1);
+      fit boolean;
     BEGIN
-      SELECT min(seq) FILTER (WHERE fits), max(seq) FILTER (WHERE fits), coalesce(bool_and(fits), true),
+      SELECT min(seq), max(seq), near = to_seq, array_agg(seq), array_agg(stored), array_agg(expires), array_agg(frames),
+             array_agg(CASE WHEN size <= small THEN properties END), array_agg(CASE WHEN size <= small THEN body END), bool_and(size <= small)
+      INTO got.first, got.last, got.whole, got.seqs, got.storeds, got.expiries, got.frame_counts, got.property_texts, got.bodies, fit
+      FROM (SELECT *, octet_length(body) + coalesce(octet_length(properties), 0) AS size FROM message_%1$s WHERE stream = its_stream AND seq BETWEEN from_seq AND near ORDER BY seq) m;
+      IF fit OR (got.first IS NULL AND got.whole) THEN RETURN got; END IF;
+      IF got.first IS NULL THEN near := to_seq; END IF;
+      SELECT min(seq) FILTER (WHERE fits), max(seq) FILTER (WHERE fits), coalesce(bool_and(fits), true) AND near = to_seq,
              array_agg(seq) FILTER (WHERE fits), array_agg(stored) FILTER (WHERE fits), array_agg(expires) FILTER (WHERE fits),
              array_agg(frames) FILTER (WHERE fits), array_agg(properties) FILTER (WHERE fits), array_agg(body) FILTER (WHERE fits)
-      INTO first, last, whole, seqs, storeds, expiries, frame_counts, property_texts, bodies
-      FROM (SELECT seq, stored, coalesce(expires, 0) AS expires, frames, properties, body,
+      INTO got.first, got.last, got.whole, got.seqs, got.storeds, got.expiries, got.frame_counts, got.property_texts, got.bodies
+      FROM (SELECT seq, stored, expires, frames, properties, body,
                    row_number() OVER w = 1 OR
                    (row_number() OVER w <= most AND sum(octet_length(body) + coalesce(octet_length(properties), 0)) OVER w <= most_bytes) AS fits
-            FROM (SELECT * FROM message_%1$s WHERE stream = its_stream AND seq BETWEEN from_seq AND to_seq ORDER BY seq LIMIT most::bigint + 1) m
+            FROM (SELECT * FROM message_%1$s WHERE stream = its_stream AND seq BETWEEN from_seq AND near ORDER BY seq LIMIT most::bigint + 1) m
             WINDOW w AS (ORDER BY seq ROWS UNBOUNDED PRECEDING)) r;
+      RETURN got;
     END $b$
     $f$, its_queue);
+END $$;
+
+-- The ways to these functions: append_all() answers the newest number; read_range() has messages of a range that are there, as many as the limits let and at least one. The first queues
+-- are called as they are written, which costs a fifth of an EXECUTE. Made anew with each queue.
+CREATE FUNCTION make_ways() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  way record;
+BEGIN
+  FOR way IN SELECT * FROM (VALUES
+    ('append_all', 'append_to_', 'bigint', 'its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[]', '$2, $3, $4, $5, $6'),
+    ('read_range', 'read_from_', 'reading', 'its_stream int, from_seq bigint, to_seq bigint, most int, most_bytes bigint', '$2, $3, $4, $5, $6')) AS w (name, prefix, answer, parameters, given)
+  LOOP
+    EXECUTE format('CREATE OR REPLACE FUNCTION %I(its_queue int, %s) RETURNS %s LANGUAGE plpgsql AS %L', way.name, way.parameters, way.answer,
+      format(E'DECLARE\n  answer %s;\nBEGIN\n%s  EXECUTE format(''SELECT * FROM %s%%s($1, $2, $3, $4, $5)'', its_queue) INTO answer USING %s;\n  RETURN answer;\nEND', way.answer,
+             (SELECT string_agg(format(E'  IF its_queue = %s THEN RETURN %s%s(%s); END IF;\n', id, way.prefix, id, way.given), '') FROM (SELECT id FROM queue ORDER BY dead, id LIMIT 50) q),
+             way.prefix, way.given));
+  END LOOP;
 END $$;
 
 CREATE FUNCTION make_queue(its_name text, its_retain text, its_keep text, its_amount bigint, its_limit text, most_messages bigint, most_bytes bigint)
@@ -63,6 +94,7 @@ BEGIN
   EXECUTE format('CREATE TABLE message_%s (LIKE message INCLUDING ALL) INHERITS (message)', made);
   PERFORM make_child(made, 1);
   PERFORM make_functions(made);
+  PERFORM make_ways();
   RETURN made;
 END $$;
 

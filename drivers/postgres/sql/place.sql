@@ -65,21 +65,3 @@ BEGIN
     value := 0;
   END IF;
 END $$;
-
--- Messages of a range that are there, as many as the limits let and at least one, as arrays. `whole`: there are no more in the range.
-CREATE FUNCTION read_range(its_queue int, its_stream int, from_seq bigint, to_seq bigint, most int, most_bytes bigint,
-                           OUT first bigint, OUT last bigint, OUT whole boolean, OUT seqs bigint[], OUT storeds bigint[], OUT expiries bigint[],
-                           OUT frame_counts int[], OUT property_texts bytea[], OUT bodies bytea[]) LANGUAGE plpgsql AS $$
-DECLARE
-  near bigint := CASE WHEN to_seq - from_seq > most THEN from_seq + most ELSE to_seq END;
-BEGIN
-  -- Of a young table the planner knows nothing, and would fetch all that the range has and sort it. So the range is what can be wanted; where nothing is
-  -- there, as between the letters of a dead-letter queue, the rest of it.
-  LOOP
-    EXECUTE format('SELECT * FROM read_from_%s($1, $2, $3, $4, $5)', its_queue)
-      INTO first, last, whole, seqs, storeds, expiries, frame_counts, property_texts, bodies USING its_stream, from_seq, near, most, most_bytes;
-    EXIT WHEN first IS NOT NULL OR near = to_seq;
-    near := to_seq;
-  END LOOP;
-  whole := whole AND near = to_seq;
-END $$;

@@ -2,15 +2,6 @@
 --
 -- Messages on their way into streams, at once, when their time has come, or when they are found in the intake. The streams' locks are held.
 
--- Arrays that say nothing are NULL. Answers the newest number.
-CREATE FUNCTION append_all(its_queue int, its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-  newest bigint;
-BEGIN
-  EXECUTE format('SELECT append_to_%s($1, $2, $3, $4, $5)', its_queue) INTO newest USING its_stream, bodies, frame_counts, property_texts, ttls;
-  RETURN newest;
-END $$;
-
 -- Puts into the ledger what is not for now, counted from `present`. Its time is never before what has been fired.
 CREATE FUNCTION delay_all(its_stream int, present bigint, bodies bytea[], frame_counts int[], property_texts bytea[], delays bigint[], ttls bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE

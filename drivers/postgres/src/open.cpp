@@ -131,10 +131,7 @@ void PostgresStore::on_begin(const Result& result) {
   if (went_back_) life_.synced = life_.mark;
   remember(info_.place + "/" + info_.schema, life_);
   settle_again();
-  if (info_.pooler) return become_live();
-  Request listen;
-  listen.statement = "LISTEN \"vtx." + info_.schema + "\"";
-  send(side_, {Errand::listen, 0, {}, false}, std::move(listen));
+  become_live();
 }
 
 void PostgresStore::become_live() {

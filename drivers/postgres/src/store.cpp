@@ -214,10 +214,10 @@ void PostgresStore::on_reply(Reply reply) {
     case Errand::look: return on_look(result);
     case Errand::migrate: return send_look();
     case Errand::begin: return on_begin(result);
-    case Errand::listen: return become_live();
     case Errand::arm: return on_armed(result);
     case Errand::look_for: return on_looked(result);
     case Errand::operation:
+    case Errand::listen:
     case Errand::disarm:
     case Errand::fetch_sent:
     case Errand::maintain:
@@ -346,7 +346,7 @@ void PostgresStore::close() {
   holders_.clear();
   waits_.clear();
   turns_.clear();
-  arming_ = looking_ = unflushed_ = false;
+  listening_ = arming_ = looking_ = unflushed_ = false;
   state_ = State::closed;
 }
 

@@ -130,6 +130,7 @@ class PostgresStore final : public driver::Store {
   bool settle_again_ = false;
 
   Waits waits_;
+  bool listening_ = false;
   bool arming_ = false;
   driver::Steady arm_at_{};
   driver::Ms arm_each_{2};

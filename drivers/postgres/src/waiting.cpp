@@ -2,6 +2,7 @@
 //
 // Who found nothing waits: the server is told what for, and tells when it has come. Behind a pooler, which passes no notifications on, it is asked again and again.
 #include <algorithm>
+#include <utility>
 
 #include "store.hpp"
 
@@ -103,11 +104,16 @@ void PostgresStore::on_notification(const Notification& notification) {
   send(side_, {Errand::disarm, 0, {}, false}, std::move(request));
 }
 
-/// What came before the server has taken note would not be noticed: so it looks once more itself.
+/// What came before the server has taken note would not be noticed: so it looks once more itself. Who only sends listens to nothing: each notification costs every listener a wake-up.
 void PostgresStore::arm_waits() {
   if (info_.pooler || arming_ || clock_.now() < arm_at_) return;
   const auto keys = waits_.unarmed();
   if (keys.empty()) return;
+  if (!std::exchange(listening_, true)) {
+    Request listen;
+    listen.statement = "LISTEN \"vtx." + info_.schema + "\"";
+    send(side_, {Errand::listen, 0, {}, false}, std::move(listen));
+  }
   Request request;
   request.statement = "SELECT * FROM \"" + info_.schema + "\".arm($1,$2,$3,$4,$5,$6,$7,$8)";
   add_waits(request.parameters, keys, waits_);

@@ -192,7 +192,7 @@ double run_fleet(int many, int messages) {
 
 TEST(Fleet, OfEightAndEightLosesAndDoublesNothing) {
   const bool by_hand = std::getenv("VTX_TEST_SECONDS") != nullptr;
-  const int messages = by_hand ? 200'000 : 16'000;
+  const int messages = by_hand ? 1000'000 : 16'000;
   const double pair = run_fleet(1, messages);
   const double fleet = run_fleet(8, messages);
   std::cout << "ratio " << fleet / pair << "\n";
