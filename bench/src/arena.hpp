@@ -24,6 +24,7 @@ struct Options {
   std::size_t size = 100;              ///< bytes of a message, at least 8
   int hwm = 1000;                      ///< ZMQ_SNDHWM and ZMQ_RCVHWM of the application's sockets: libzmq's own default
   std::string directory;
+  std::uint64_t held = 300;        ///< seconds of the case pg-held
   std::string postgres;            ///< URI of the server of the cases pg-…; empty: they do not run
   std::vector<std::string> cases;  ///< none: all
   bool json = false;

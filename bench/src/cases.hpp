@@ -28,5 +28,7 @@ Case wakeup(const Options& options);
 Case pg_enqueue(const Options& options);
 Case pg_both(const Options& options);
 Case pg_wakeup(const Options& options);
+// postgres_held.cpp
+Case pg_held(const Options& options);
 
 }  // namespace vtx::bench

@@ -33,6 +33,7 @@ constexpr Entry kCases[] = {{"enqueue", enqueue},
                             {"pg-enqueue", pg_enqueue, true},
                             {"pg-both", pg_both, true},
                             {"pg-wakeup", pg_wakeup, true},
+                            {"pg-held", pg_held, true},
 #endif
                             {"delayed", delayed}};
 
@@ -102,6 +103,9 @@ int main(int argc, char** argv) {
 #ifdef VTX_BENCH_POSTGRES
   app.add_option("--postgres", options.postgres,
                  "A server, as postgres://user@host/database, for the cases pg-…: they drop its schema vtx_bench");
+  app.add_option("--held", options.held, "Seconds of the case `pg-held`")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
 #endif
   app.add_option("--wakeup-receiver", wakeup_uri)->group("");
   app.add_option("--stream-receiver", stream_uri)->group("");

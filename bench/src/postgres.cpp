@@ -10,6 +10,7 @@
 
 #include "cases.hpp"
 #include "node.hpp"
+#include "postgres_server.hpp"
 #include "receiver.hpp"
 #include "sql.hpp"
 #include "worker.hpp"
@@ -22,21 +23,6 @@ constexpr auto kRawBatch = std::uint64_t{100};  // as queue tables are driven
 constexpr std::array<std::uint64_t, 6> kBatches{250, 1000, 2000, 4000, 16'000, 64'000};
 constexpr auto kPause = std::chrono::milliseconds(3);  // for the receiver to have settled the message and to wait again
 constexpr std::uint64_t kWarmUp = 10;
-
-std::string endpoint_on(const Options& options, const std::string& more) {
-  const char* joint = options.postgres.find('?') == std::string::npos ? "?" : "&";
-  return options.postgres + joint + "schema=vtx_bench&queue=bench&" + more;
-}
-
-void drop_schema(const Options& options) { Sql(options.postgres).run("DROP SCHEMA IF EXISTS vtx_bench CASCADE"); }
-
-/// What was written in the run before is being written on by the server: that belongs to no measurement. Who may not ask for that measures a little more of it.
-void settle_server(const Options& options) {
-  drop_schema(options);
-  Sql sql(options.postgres);
-  sql.run(
-      "DO $$ BEGIN EXECUTE 'CHECKPOINT'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$");
-}
 
 double ratio_of(std::uint64_t of, std::uint64_t by) {
   return by == 0 ? 0 : static_cast<double>(of) / static_cast<double>(by);
@@ -64,35 +50,16 @@ Run vtx_enqueue(const Options& options) {
   return {seconds, ratio_of(stats.durable - before.durable, stats.commits - before.commits)};
 }
 
-/// The same rows as VTX's (migrations/postgres/0001_init.sql), each batch a transaction of one statement.
-double raw_enqueue(const Options& options, std::uint64_t messages, std::uint64_t batch) {
+double raw_enqueue_anew(const Options& options, std::uint64_t messages, std::uint64_t batch) {
   settle_server(options);
-  Sql sql(options.postgres);
-  sql.run(
-      "CREATE SCHEMA vtx_bench; CREATE TABLE vtx_bench.message (stream int NOT NULL, seq bigint NOT NULL, stored "
-      "bigint NOT NULL, expires bigint, "
-      "frames int NOT NULL DEFAULT 1, properties bytea, body bytea NOT NULL, PRIMARY KEY (stream, seq))");
-  sql.prepare(
-      "insert",
-      "INSERT INTO vtx_bench.message (stream, seq, stored, expires, frames, properties, body) "
-      "SELECT 1, $1::bigint + n, $2::bigint, NULL, 1, NULL, b FROM unnest($3::bytea[]) WITH ORDINALITY AS m (b, n)");
-  const auto start = Clock::now();
-  for (std::uint64_t done = 0; done < messages; done += batch) {
-    const std::uint64_t count = std::min(batch, messages - done);
-    SqlParameters parameters;
-    parameters.add(static_cast<std::int64_t>(done))
-        .add(nanoseconds() / 1'000'000)
-        .add_bodies(count, options.size, done);
-    sql.execute("insert", parameters);
-  }
-  return seconds_since(start);
+  return raw_enqueue(options, messages, batch);
 }
 
 std::uint64_t best_batch(const Options& options) {
   std::uint64_t best = kBatches.front();
   double least = 0;
   for (const std::uint64_t batch : kBatches) {
-    const double seconds = raw_enqueue(options, std::max<std::uint64_t>(options.messages / 4, 1), batch);
+    const double seconds = raw_enqueue_anew(options, std::max<std::uint64_t>(options.messages / 4, 1), batch);
     if (least != 0 && seconds >= least) continue;
     least = seconds;
     best = batch;
@@ -250,7 +217,7 @@ Case pg_enqueue(const Options& options) {
     vtx.values.push_back(messages / run.seconds);
     vtx.batch = *vtx.batch + run.batch / static_cast<double>(options.rounds);
     const auto compare = [&](Series& raw, std::uint64_t batch) {
-      const double seconds = raw_enqueue(options, options.messages, batch);
+      const double seconds = raw_enqueue_anew(options, options.messages, batch);
       raw.values.push_back(messages / seconds);
       raw.ratios.push_back(seconds / run.seconds);
     };
