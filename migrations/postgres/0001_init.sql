@@ -79,9 +79,6 @@ CREATE TABLE message (
   PRIMARY KEY (stream, seq)
 );
 
--- Part of a stream, as read_range() answers it; `whole`: there is no more in the range that was asked for.
-CREATE TYPE reading AS (first bigint, last bigint, whole boolean, seqs bigint[], storeds bigint[], expiries bigint[], frame_counts int[], property_texts bytea[], bodies bytea[]);
-
 -- Children that are no longer written to, with the newest sequence of each stream then: once all are below their streams' tails it goes.
 CREATE TABLE segment (
   queue int NOT NULL,

@@ -131,6 +131,19 @@ TEST_P(StoreQueueContract, OneClaimFiresNoMoreThanItCanBear) {
   EXPECT_EQ(a_->stats("q").delayed, 0U);
 }
 
+TEST_P(StoreQueueContract, AClaimOfAllThatItFiredSaysThatMoreIsDue) {
+  send(numbers(1, 2500), 0, Ms{1});
+  place().advance(kSoon);
+  std::size_t count = 0;
+  for (bool more = true; more;) {
+    const Completion got = claim(1000);
+    ASSERT_TRUE(got.claim);
+    count += got.messages.size();
+    more = got.more;
+  }
+  EXPECT_EQ(count, 2500U);
+}
+
 TEST_P(StoreQueueContract, WhoWaitsHearsOfAnEarlierTime) {
   send({"later"}, 0, kHour);
   const auto other = open();

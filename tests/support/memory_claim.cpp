@@ -171,7 +171,7 @@ Completion MemoryDatabase::run(const ClaimNext& wish) {
   if (group == tables_.groups.end()) return refuse(Code::not_found, "No such group.");
   if (!lives(wish.holder)) return refuse(Code::fenced, "This holder has ended: become a new one.");
   Completion answer;
-  for (const StreamRow* stream : streams_of(group->second)) fire(stream->id);
+  for (const StreamRow* stream : streams_of(group->second)) answer.more = fire(stream->id) || answer.more;
   const StoreTime moment = now();
   for (const StreamRow* stream : streams_of(group->second))
     if (lease_retry(wish, stream->priority, moment, answer) || lease_fresh(wish, *stream, answer)) break;

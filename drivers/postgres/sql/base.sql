@@ -51,16 +51,11 @@ BEGIN
   RETURN (SELECT (SELECT epoch FROM store) << 40 | nextval('numbers'));
 END $$;
 
--- Which run of which server this is. After a crash the newest numbers given out may have been forgotten. No process outlives a crash of its server, so each asks only once.
+-- Which run of which server this is. After a crash the newest numbers given out may have been forgotten. No process outlives a crash of its server: so each remembers the
+-- answer, and who finds the store's server in its memory need not ask again. Statistics that are reset look like a crash, which is harmless.
 CREATE FUNCTION server_life() RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  known text := current_setting('vtx.server', true);
 BEGIN
-  IF coalesce(known, '') = '' THEN
-    known := (SELECT extract(epoch FROM pg_postmaster_start_time())::text || '/' || coalesce(extract(epoch FROM (SELECT stats_reset FROM pg_stat_wal))::text, ''));
-    known := set_config('vtx.server', known, false);
-  END IF;
-  RETURN known;
+  RETURN set_config('vtx.server', (SELECT extract(epoch FROM pg_postmaster_start_time())::text || '/' || coalesce(extract(epoch FROM (SELECT stats_reset FROM pg_stat_wal))::text, '')), false);
 END $$;
 
 -- The door. Refuses who believes in another epoch, a later time or another run of the server; answers the mark.
@@ -74,7 +69,8 @@ BEGIN
   SELECT life, server, began INTO s FROM store;
   -- The mark is looked at before it moves: who is refused must not make up for what is missing.
   newest := pg_sequence_last_value('mark');
-  IF s.life <> their_life OR newest < their_mark OR their_mark < s.began OR s.server <> coalesce(nullif(current_setting('vtx.server', true), ''), server_life()) THEN
+  IF s.life <> their_life OR newest < their_mark OR their_mark < s.began 
+     OR (s.server IS DISTINCT FROM current_setting('vtx.server', true) AND s.server <> server_life()) THEN
     PERFORM refuse('VX009', 'the database went back in time or its server began anew; VTX opens it again',
                    format('life %s, mark %s and server %s; known were %s and %s, on %s', s.life, newest, server_life(), their_life, their_mark, s.server));
   END IF;

@@ -58,21 +58,15 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   g record;
-  h record;
   s record;
   r record;
   got record;
   present bigint := now_ms();
   touched int[];
   gone bigint;
-  is_new boolean;
-  taken boolean := false;
   nothing text;
 BEGIN
   mark := enter(their_life, their_mark, false);
-  more := false;
-  retry_waiting := false;
-  retry_later := false;
   SELECT x.queue, x.lock, EXISTS (SELECT FROM stream st JOIN place p ON p.stream = st.id WHERE (st.queue, st.kind, st.peer) = (x.queue, x.kind, x.peer) AND p.due <= present) AS asks_ledger,
          x.kind = 'main' AND EXISTS (SELECT FROM intake i WHERE i.queue = x.queue AND i.xid >= coalesce((SELECT l.xid FROM looked l WHERE l.queue = x.queue), '0'::xid8)) AS asks_intake
     INTO g FROM consumer_group x WHERE x.id = its_group;
@@ -88,27 +82,24 @@ BEGIN
     nothing := lock_all(ARRAY[g.lock]);
   END IF;
   UPDATE holder x SET claimed = greatest(its_number, claimed) WHERE x.id = its_holder AND x.ended IS NULL AND (its_number = 0 OR its_number > claimed);
-  is_new := FOUND;
-  IF NOT is_new THEN
+  IF NOT FOUND THEN
     -- Asked again, because the answer was lost; or it has been asked again and settled since: this one was left over in a session that was cut off.
-    SELECT c.* INTO h FROM holder x LEFT JOIN claim c ON c.holder = x.id AND c.number = its_number AND c.grp = its_group WHERE x.id = its_holder AND x.ended IS NULL;
+    SELECT c.id, c.stream, c.first, c.last, c.delivery, c.reason, c.priority INTO id, stream, first, last, delivery, reason, priority
+      FROM holder x LEFT JOIN claim c ON c.holder = x.id AND c.number = its_number AND c.grp = its_group WHERE x.id = its_holder AND x.ended IS NULL;
     IF NOT FOUND THEN PERFORM refuse('VX007', 'holder ' || its_holder || ' has ended'); END IF;
-    IF h.id IS NULL THEN RETURN; END IF;
-    id := h.id;
-    stream := h.stream;
-    first := h.first;
-    last := h.last;
-    delivery := h.delivery;
-    reason := h.reason;
-    priority := h.priority;
-    head := (SELECT p.next - 1 FROM place p WHERE p.stream = h.stream);
+    IF id IS NULL THEN
+      retry_later := true;  -- what the first one had to say is not known any more: it may have been that
+      RETURN;
+    END IF;
+    SELECT p.next, st.queue INTO s FROM stream st JOIN place p ON p.stream = st.id WHERE st.id = claim_next.stream;
+    head := s.next - 1;
+    got := read_range(s.queue, claim_next.stream, claim_next.first, claim_next.last, 2147483646, 9223372036854775807);
     more := is_claimable(its_group);
-    got := read_range((SELECT st.queue FROM stream st WHERE st.id = h.stream), h.stream, h.first, h.last, 2147483646, 9223372036854775807);
   ELSE
     FOR s IN
       SELECT x.*, (SELECT min(y.due) FROM retry y WHERE y.grp = its_group AND y.priority = x.priority) AS retry_due FROM sources_of(its_group) x
     LOOP
-      IF taken THEN
+      IF id IS NOT NULL THEN
         more := more OR coalesce(s.retry_due <= present, false) OR s.from_seq < s.next;
         CONTINUE;
       END IF;
@@ -129,48 +120,39 @@ BEGIN
         gone := CASE WHEN got.first IS NULL THEN r.last + 1 - r.first ELSE got.first - r.first END;
         IF gone > 0 AND got.dead IS FALSE THEN PERFORM add_tally(g.queue, its_group, 'trimmed', gone); END IF;
         IF got.first IS NOT NULL THEN
-          taken := true;
-          stream := r.stream;
-          delivery := r.delivered + 1;
-          reason := r.reason;
+          INSERT INTO claim AS c (id, grp, stream, holder, number, first, last, delivery, counted, priority, reason)
+            VALUES ((SELECT x.epoch FROM store x) << 40 | nextval('numbers'), its_group, r.stream, its_holder, its_number, got.first, got.last, r.delivered + 1, NOT is_uncounted, r.priority, r.reason)
+            RETURNING c.id, c.stream, c.first, c.last, c.delivery, c.reason, c.priority INTO id, stream, first, last, delivery, reason, priority;
           head := got.next - 1;
           more := is_claimable(its_group);
           EXIT;
         END IF;
         s.retry_due := (SELECT min(y.due) FROM retry y WHERE y.grp = its_group AND y.priority = s.priority);
       END LOOP;
-      IF NOT taken AND s.from_seq < s.next THEN
+      CONTINUE WHEN id IS NOT NULL;
+      IF s.from_seq < s.next THEN
         got := read_range(s.queue, s.stream, s.from_seq, s.next - 1, most, most_bytes);
         UPDATE cursor SET next = coalesce(got.last + 1, s.next) WHERE grp = its_group AND cursor.stream = s.stream;
         IF NOT FOUND THEN PERFORM move_cursor(its_group, s.stream, coalesce(got.last + 1, s.next)); END IF;
         IF got.first IS NOT NULL THEN
-          taken := true;
-          stream := s.stream;
-          delivery := 1;
-          reason := '';
+          INSERT INTO claim AS c (id, grp, stream, holder, number, first, last, delivery, counted, priority, reason)
+            VALUES ((SELECT x.epoch FROM store x) << 40 | nextval('numbers'), its_group, s.stream, its_holder, its_number, got.first, got.last, 1, NOT is_uncounted, s.priority, '')
+            RETURNING c.id, c.stream, c.first, c.last, c.delivery, c.reason, c.priority INTO id, stream, first, last, delivery, reason, priority;
           head := s.next - 1;
           more := got.last + 1 < s.next;
+          CONTINUE;
         END IF;
       END IF;
-      priority := s.priority;
-      retry_later := retry_later OR s.retry_due IS NOT NULL;
+      retry_later := coalesce(retry_later, false) OR s.retry_due IS NOT NULL;
       due_at := least(due_at, s.due, s.retry_due);
     END LOOP;
-    IF taken THEN
-      first := got.first;
-      last := got.last;
-      INSERT INTO claim AS c (id, grp, stream, holder, number, first, last, delivery, counted, priority, reason)
-        VALUES ((SELECT x.epoch FROM store x) << 40 | nextval('numbers'), its_group, claim_next.stream, its_holder, its_number, claim_next.first, claim_next.last,
-                claim_next.delivery, NOT is_uncounted, claim_next.priority, claim_next.reason)
-        RETURNING c.id INTO id;
-    END IF;
+    -- Only so much was fetched.
+    IF id IS NOT NULL AND NOT more AND (g.asks_ledger OR g.asks_intake) THEN more := is_claimable(its_group); END IF;
   END IF;
   IF id IS NULL THEN
     IF due_at IS NOT NULL THEN due_in := greatest(due_at - now_ms(), 0); END IF;
     RETURN;
   END IF;
-  retry_later := false;
-  due_at := NULL;
   seqs := got.seqs;
   storeds := got.storeds;
   expiries := got.expiries;

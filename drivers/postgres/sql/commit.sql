@@ -110,6 +110,7 @@ BEGIN
       INSERT INTO producer (id, counter, seen, fenced, fenced_at) VALUES (its_producer, its_counter, present, '{}', its_counter);
     END IF;
   END IF;
+  -- A limit that was declared while this waited for the locks holds from the next commit on.
   IF appends > 0 THEN
     IF into_one.limited THEN PERFORM check_room(a_stream, a_count, m_body); END IF;
   END IF;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MPL-2.0
 --
--- Positions in a stream, and reading it. Ends are in the books; what lies between them is there, except in a dead-letter queue, whose letters go one by one.
+-- Positions in a stream. Ends are in the books; what lies between them is there, except in a dead-letter queue, whose letters go one by one.
 
 -- The first message at `from_seq` or behind it; one behind the newest when there is none.
 CREATE FUNCTION next_at(its_queue int, its_stream int, from_seq bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$

@@ -165,6 +165,8 @@ void Connection::take_result(Result result) {
     asks = nullptr;
   } else if (result.status() == PGRES_PIPELINE_ABORTED) {
     // It was to be called by a name that was refused: the reason came before.
+  } else if (is_stale_plan(result.sqlstate(), result.source_function())) {
+    fail({Code::lost, place_ + ": VTX's schema was changed meanwhile: it is opened again"});
   } else if (result.status() == PGRES_FATAL_ERROR && ends_session(result)) {
     if (result.sqlstate().empty()) return fail_by_words();
     fail(translate(result, place_));

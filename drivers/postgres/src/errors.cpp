@@ -41,7 +41,9 @@ constexpr Rule kRules[] = {
     // VTX's own tables and functions: somebody replaced the schema while we worked. Opening again tells whether it is there.
     {"42P01", Code::lost, "VTX's schema was changed meanwhile: it is opened again"},
     {"42883", Code::lost, "VTX's schema was changed meanwhile: it is opened again"},
-    {"0A000", Code::lost, "VTX's schema was changed meanwhile: it is opened again"},
+    // Names of statements, which belong to a session.
+    {"26000", Code::invalid, "a pooler in transaction mode is in between: write pooler=on"},
+    {"42P05", Code::invalid, "a pooler in transaction mode is in between: write pooler=on"},
     {"42939", Code::invalid},
     {"XX001", Code::corrupt, "restore the database from a backup"},
     {"XX002", Code::corrupt, "run REINDEX, or restore the database from a backup"},
@@ -211,6 +213,11 @@ Status of_connection(const PGconn* connection, const std::string& place) {
   if (text.empty()) return {Code::lost, place + ": the connection broke"};
   const std::string remedy = has(text, kStartupRefused) ? "; to go through a pooler, write pooler=on" : "";
   return {code_of_hosts(text), place + ": " + one_line(text) + remedy};
+}
+
+bool is_stale_plan(std::string_view sqlstate, std::string_view function) {
+  // In src/backend/utils/cache/plancache.c: a function answers other columns than when the statement was left with the server.
+  return sqlstate == "0A000" && function == "RevalidateCachedQuery";
 }
 
 bool is_standby_wait_cancelled(std::string_view sqlstate, std::string_view severity, std::string_view function) {

@@ -28,6 +28,9 @@ Status translate(const Result& result, const std::string& place);
 /// may come back it is lost.
 Status of_connection(const PGconn* connection, const std::string& place);
 
+/// A statement that was left with the server by name answers other columns now: its session is of no more use.
+/// @param function  of the server's source (PG_DIAG_SOURCE_FUNCTION)
+bool is_stale_plan(std::string_view sqlstate, std::string_view function);
 /// A warning that a transaction was committed here, but the wait for its standby given up: with the standby, the commit is in doubt.
 /// @param function  of the server's source, as the warning names it (PG_DIAG_SOURCE_FUNCTION)
 bool is_standby_wait_cancelled(std::string_view sqlstate, std::string_view severity, std::string_view function);

@@ -60,7 +60,10 @@ std::string migration_statement(const std::string& name) {
       quoted("\"" + name + "\"") + ") IS NULL THEN CREATE SCHEMA \"" + name +
       "\"; END IF;\n"
       "  PERFORM set_config('search_path', " +
-      quoted("\"" + name + "\"") + ", true), set_config('check_function_bodies', 'off', true);\n";
+      quoted("\"" + name + "\"") +
+      ", true), set_config('check_function_bodies', 'off', true);\n"
+      // The books' lock for itself, as lock_class() has it: what others make just now is seen by what follows.
+      "  PERFORM pg_advisory_xact_lock(current_schema::regnamespace::oid::bigint::bit(32)::int, 0);\n";
   for (std::size_t i = 0; i < all.size(); ++i)
     body += "  IF present < " + std::to_string(i + 1) + " THEN\n" + execute(all[i]) + "  END IF;\n";
   body +=

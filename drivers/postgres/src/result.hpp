@@ -75,6 +75,7 @@ class Result {
 
   /// Of an error; empty when the server did not say. Texts are the server's, in its language.
   std::string_view sqlstate() const { return field(PG_DIAG_SQLSTATE); }
+  std::string_view source_function() const { return field(PG_DIAG_SOURCE_FUNCTION); }
   /// ERROR, FATAL, PANIC; of a notice WARNING, NOTICE, … In English always.
   std::string_view severity() const { return field(PG_DIAG_SEVERITY_NONLOCALIZED); }
   /// libpq's own words when the error did not come from the server.

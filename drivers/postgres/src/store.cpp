@@ -216,8 +216,8 @@ void PostgresStore::on_reply(Reply reply) {
     case Errand::begin: return on_begin(result);
     case Errand::arm: return on_armed(result);
     case Errand::look_for: return on_looked(result);
+    case Errand::listen: look_at_ = clock_.now(); return;  // what was told before, nobody heard
     case Errand::operation:
-    case Errand::listen:
     case Errand::disarm:
     case Errand::fetch_sent:
     case Errand::maintain:

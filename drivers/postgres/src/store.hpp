@@ -88,7 +88,6 @@ class PostgresStore final : public driver::Store {
   void on_reply(Reply reply);
   void on_answer(Sent sent, const Reply& reply);
   void after(const Sent& sent, const Result& result, const driver::Completion& out);
-  bool note_mark(const Result& result, bool durable);
   void end_session(Status why);
   void close();
   void lose(const Sent& sent);

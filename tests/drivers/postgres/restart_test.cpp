@@ -14,6 +14,7 @@
 
 #include "own_server.hpp"
 #include "support/cutting_proxy.hpp"
+#include "support/pgbouncer.hpp"
 #include "traffic.hpp"
 #include "vtx/drivers/postgres.h"
 
@@ -90,6 +91,30 @@ TEST_F(Restart, AClientThatCameBeforeItsServerConnectsLater) {
   EXPECT_TRUE(traffic.producer.events().wait(ZMQ_EVENT_CONNECTED));
   EXPECT_TRUE(traffic.consumer.receives(50));
   EXPECT_TRUE(traffic.finish(Again::never));
+}
+
+TEST_F(Restart, OfItsStatisticsIsTakenForItsOwnAtMostOnce) {
+  const PgBouncer bouncer(server_);
+  const auto runs = [&] {
+    return std::stol(*server_.sql(kDatabase, "SELECT last_value / 1000000 FROM vtx.mark")[0][0]);
+  };
+  Traffic traffic(endpoint());
+  ASSERT_TRUE(traffic.consumer.receives(50));
+  const std::string direct =
+      *server_.sql(kDatabase, "SELECT array_agg(pid) FROM pg_stat_activity WHERE usename = 'vtx'")[0][0];
+  Traffic pooled("postgres://vtx@127.0.0.1:" + std::to_string(bouncer.port()) + "/" + kDatabase +
+                 "?queue=pooled&pooler=on");
+  ASSERT_TRUE(pooled.consumer.receives(50));
+  const auto before = runs();
+  server_.sql("postgres", "SELECT pg_stat_reset_shared('wal')");
+  // Whoever comes new finds another server than what the pooler's processes remember.
+  server_.sql(kDatabase, "SELECT pg_terminate_backend(pid) FROM unnest('" + direct + "'::int[]) pid");
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_TRUE(traffic.consumer.receives(200) && pooled.consumer.receives(200));
+  }
+  EXPECT_LE(runs(), before + 1);
+  EXPECT_TRUE(traffic.finish(Again::never));
+  EXPECT_TRUE(pooled.finish(Again::never));
 }
 
 /// Says to everybody what a server says while it recovers.

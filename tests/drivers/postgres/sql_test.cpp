@@ -107,6 +107,20 @@ TEST_F(PostgresSql, SendsToTwoQueuesInOppositeOrder) {
   }
 }
 
+TEST_F(PostgresSql, HasRoomForMoreQueuesThanFunctionsNameThemselves) {
+  World world("postgres", vtx_postgres_driver);
+  const int queues = 30;  // and as many of dead letters
+  for (int i = 1; i <= queues; ++i) {
+    const std::string name = "queue=q" + std::to_string(i);
+    Socket push(world, ZMQ_PUSH), pull(world, ZMQ_PULL);
+    push.connect(at(name));
+    pull.connect(at(name));
+    push.send(name);
+    EXPECT_EQ(pull.receive(), name);
+  }
+  EXPECT_GT(std::stoi(session().value("SELECT count(*) FROM vtx.queue")), 50);
+}
+
 TEST_F(PostgresSql, SendsFromATrigger) {
   auto application = session();
   application.exec(

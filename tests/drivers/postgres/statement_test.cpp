@@ -49,6 +49,12 @@ class Statements {
                "%' AND statement NOT LIKE '%prepared%' AND $1 = 7");
   }
   bool live() const { return connection_.live(); }
+  /// Why the session ended, after this statement.
+  Status end_by(const std::string& statement) {
+    send(statement);
+    EXPECT_FALSE(wait([] { return false; }));
+    return connection_.failed() ? connection_.why() : Status();
+  }
 
  private:
   template <class Done>
@@ -122,6 +128,18 @@ TEST_F(StatementNames, OutliveAnErrorOfTheirStatement) {
   EXPECT_EQ(statements.ask(text), "5");
   EXPECT_EQ(statements.count_named("10 / CASE"), "1");
   EXPECT_TRUE(statements.live());
+}
+
+TEST_F(StatementNames, OfWhatAnswersOtherColumnsNowEndTheSession) {
+  Statements statements(database_.endpoint());
+  database_.sql("CREATE FUNCTION answer(n int, OUT a int) AS 'SELECT n' LANGUAGE sql");
+  const std::string text = "SELECT * FROM answer($1)";
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(statements.ask(text), "7");
+  database_.sql("DROP FUNCTION answer");
+  database_.sql("CREATE FUNCTION answer(n int, OUT a int, OUT b int) AS 'SELECT n, n' LANGUAGE sql");
+  const Status why = statements.end_by(text);
+  EXPECT_EQ(why.code(), Code::lost);
+  EXPECT_NE(why.text().find("schema was changed"), std::string::npos) << why.text();
 }
 
 }  // namespace
