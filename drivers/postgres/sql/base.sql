@@ -78,6 +78,9 @@ BEGIN
     PERFORM refuse('VX006', 'the role''s default_transaction_isolation must be ''read committed''',
                    'ALTER ROLE … SET default_transaction_isolation = ''read committed''');
   END IF;
+  -- Its statements go by keys, for which any plan that is there is the right one: left to itself the server plans those with arrays anew each time.
+  IF current_setting('plan_cache_mode') <> 'force_generic_plan' THEN nothing := set_config('plan_cache_mode', 'force_generic_plan', true); END IF;
+  IF current_setting('jit') <> 'off' THEN nothing := set_config('jit', 'off', true); END IF;
   IF NOT durable THEN
     nothing := set_config('synchronous_commit', 'off', true);
   ELSIF current_setting('synchronous_commit') = 'off' THEN

@@ -3,8 +3,8 @@
 -- Leasing ranges. The highest priority that has anything goes first; within one, what the group must have again before what is fresh.
 
 -- The streams of a group, from the highest priority down.
-CREATE FUNCTION sources_of(its_group int) RETURNS TABLE (queue int, stream int, priority int, from_seq bigint, next bigint, due bigint) LANGUAGE sql STABLE AS $$
-  SELECT s.queue, s.id, s.priority, greatest(coalesce(c.next, 1), p.tail), p.next, p.due
+CREATE FUNCTION sources_of(its_group int) RETURNS TABLE (queue int, stream int, priority int, from_seq bigint, next bigint, due bigint, has_cursor boolean) LANGUAGE sql STABLE AS $$
+  SELECT s.queue, s.id, s.priority, greatest(coalesce(c.next, 1), p.tail), p.next, p.due, c.next IS NOT NULL
   FROM consumer_group g JOIN stream s ON (s.queue, s.kind, s.peer) = (g.queue, g.kind, g.peer) JOIN place p ON p.stream = s.id
   LEFT JOIN cursor c ON c.grp = g.id AND c.stream = s.id
   WHERE g.id = its_group ORDER BY s.priority DESC
@@ -132,9 +132,9 @@ BEGIN
       CONTINUE WHEN id IS NOT NULL;
       IF s.from_seq < s.next THEN
         got := read_range(s.queue, s.stream, s.from_seq, s.next - 1, most, most_bytes);
-        UPDATE cursor SET next = coalesce(got.last + 1, s.next) WHERE grp = its_group AND cursor.stream = s.stream;
-        IF NOT FOUND THEN PERFORM move_cursor(its_group, s.stream, coalesce(got.last + 1, s.next)); END IF;
+        IF got.first IS NULL OR NOT s.has_cursor THEN PERFORM move_cursor(its_group, s.stream, coalesce(got.last + 1, s.next)); END IF;
         IF got.first IS NOT NULL THEN
+          WITH moved AS (UPDATE cursor SET next = got.last + 1 WHERE grp = its_group AND cursor.stream = s.stream AND s.has_cursor)
           INSERT INTO claim AS c (id, grp, stream, holder, number, first, last, delivery, counted, priority, reason)
             VALUES ((SELECT x.epoch FROM store x) << 40 | nextval('numbers'), its_group, s.stream, its_holder, its_number, got.first, got.last, 1, NOT is_uncounted, s.priority, '')
             RETURNING c.id, c.stream, c.first, c.last, c.delivery, c.reason, c.priority INTO id, stream, first, last, delivery, reason, priority;

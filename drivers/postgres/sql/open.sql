@@ -25,14 +25,19 @@ BEGIN
       counts boolean;
       before bigint;
     BEGIN
+      IF cardinality(bodies) = 1 AND frame_counts IS NULL AND property_texts IS NULL AND ttls IS NULL THEN
+        WITH p AS (UPDATE place SET next = next + 1, stored = greatest(stored, present) WHERE stream = its_stream RETURNING next - 1 AS seq, stored, bytes IS NOT NULL AS counts),
+             m AS (INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) SELECT its_stream, p.seq, p.stored, bodies[1] FROM p)
+          SELECT p.seq, p.counts INTO newest, counts FROM p;
+        IF counts THEN UPDATE place SET bytes = bytes + octet_length(bodies[1]) WHERE stream = its_stream; END IF;
+        RETURN newest;
+      END IF;
       UPDATE place SET next = next + cardinality(bodies), stored = greatest(stored, present) WHERE stream = its_stream RETURNING next - 1, stored, bytes IS NOT NULL INTO newest, present, counts;
       before := newest - cardinality(bodies);
       IF frame_counts IS NOT NULL OR property_texts IS NOT NULL OR ttls IS NOT NULL THEN
         INSERT INTO message_%1$s_%2$s (stream, seq, stored, expires, frames, properties, body)
           SELECT its_stream, before + m.n, present, CASE WHEN m.t > 0 THEN present + m.t END, coalesce(m.f, 1), m.p, m.b
           FROM unnest(bodies, frame_counts, property_texts, ttls) WITH ORDINALITY AS m (b, f, p, t, n);
-      ELSIF cardinality(bodies) = 1 THEN
-        INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) VALUES (its_stream, newest, present, bodies[1]);
       ELSE
         INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) SELECT its_stream, before + m.n, present, m.b FROM unnest(bodies) WITH ORDINALITY AS m (b, n);
       END IF;

@@ -13,16 +13,15 @@ CREATE FUNCTION wake(appended int[], retried int[] DEFAULT NULL, freed int[] DEF
 DECLARE
   class int := -lock_class();
   k record;
-  one record;
   told text := '';
   nothing text;
 BEGIN
   IF cardinality(appended) = 1 AND coalesce(cardinality(retried), 0) + coalesce(cardinality(freed), 0) + coalesce(cardinality(joined), 0) = 0 THEN
-    -- Nearly always; the same as below.
-    FOR one IN SELECT s.lock, g.lock AS group_lock, g.id FROM stream s LEFT JOIN consumer_group g ON (g.queue, g.kind, g.peer) = (s.queue, s.kind, s.peer) WHERE s.id = appended[1] LOOP
-      IF told = '' AND NOT pg_try_advisory_xact_lock(class, one.lock) THEN told := told || ' s' || appended[1]; END IF;
-      IF NOT pg_try_advisory_xact_lock(class, one.group_lock) THEN told := told || ' g' || one.id; END IF;
-    END LOOP;
+    -- Nearly always; the same as below, in one statement. OFFSET 0: no lock is tried but of what is found.
+    SELECT concat(CASE WHEN NOT pg_try_advisory_xact_lock(class, s.lock) THEN ' s' || s.id END,
+                  (SELECT string_agg(CASE WHEN NOT pg_try_advisory_xact_lock(class, f.lock) THEN ' g' || f.id END, '')
+                   FROM (SELECT g.id, g.lock FROM consumer_group g WHERE (g.queue, g.kind, g.peer) = (s.queue, s.kind, s.peer) OFFSET 0) f))
+      INTO told FROM stream s WHERE s.id = appended[1];
     IF told <> '' THEN nothing := pg_notify(channel(), CASE WHEN length(told) < 7900 THEN told ELSE '*' END); END IF;
     RETURN;
   END IF;

@@ -145,7 +145,8 @@ std::string add_option(Conninfo& info, const std::string& name, const std::strin
 std::string session_options() {
   const char* users = std::getenv("PGOPTIONS");  // ours replace it, and come last, so that they win
   return (users && *users ? std::string(users) + " " : std::string()) +
-         "-c default_transaction_isolation=read\\ committed -c idle_in_transaction_session_timeout=0";
+         "-c default_transaction_isolation=read\\ committed -c idle_in_transaction_session_timeout=0 "
+         "-c plan_cache_mode=force_generic_plan -c jit=off";
 }
 
 std::string place_of(const driver::Endpoint& endpoint) {
