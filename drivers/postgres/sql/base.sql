@@ -69,7 +69,7 @@ BEGIN
   SELECT life, server, began INTO s FROM store;
   -- The mark is looked at before it moves: who is refused must not make up for what is missing.
   newest := pg_sequence_last_value('mark');
-  IF s.life <> their_life OR newest < their_mark OR their_mark < s.began 
+  IF s.life <> their_life OR newest < their_mark OR their_mark < s.began
      OR (s.server IS DISTINCT FROM current_setting('vtx.server', true) AND s.server <> server_life()) THEN
     PERFORM refuse('VX009', 'the database went back in time or its server began anew; VTX opens it again',
                    format('life %s, mark %s and server %s; known were %s and %s, on %s', s.life, newest, server_life(), their_life, their_mark, s.server));

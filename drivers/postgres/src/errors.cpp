@@ -41,9 +41,9 @@ constexpr Rule kRules[] = {
     // VTX's own tables and functions: somebody replaced the schema while we worked. Opening again tells whether it is there.
     {"42P01", Code::lost, "VTX's schema was changed meanwhile: it is opened again"},
     {"42883", Code::lost, "VTX's schema was changed meanwhile: it is opened again"},
-    // Names of statements, which belong to a session.
-    {"26000", Code::invalid, "a pooler in transaction mode is in between: write pooler=on"},
-    {"42P05", Code::invalid, "a pooler in transaction mode is in between: write pooler=on"},
+    // Names of statements, which belong to a session. Lost, since the messages are not to blame: refused they would be dropped.
+    {"26000", Code::lost, "a pooler in transaction mode is in between: write pooler=on"},
+    {"42P05", Code::lost, "a pooler in transaction mode is in between: write pooler=on"},
     {"42939", Code::invalid},
     {"XX001", Code::corrupt, "restore the database from a backup"},
     {"XX002", Code::corrupt, "run REINDEX, or restore the database from a backup"},

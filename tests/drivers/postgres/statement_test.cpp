@@ -10,6 +10,7 @@
 #include <string>
 
 #include "connection.hpp"
+#include "errors.hpp"
 #include "support/postgres_database.hpp"
 
 namespace vtx::postgres {
@@ -49,6 +50,15 @@ class Statements {
                "%' AND statement NOT LIKE '%prepared%' AND $1 = 7");
   }
   bool live() const { return connection_.live(); }
+  /// As a pooler does that gives another session of the server. @return the SQLSTATE; empty: none
+  std::string forget_all() {
+    connection_.send(++last_, "DEALLOCATE ALL", {});
+    const auto ticket = last_;
+    (void)answer(ticket);
+    return std::string(replies_[ticket].sqlstate());
+  }
+  /// What the newest answer means.
+  Status why() { return translate(replies_[last_], "here"); }
   /// Why the session ended, after this statement.
   Status end_by(const std::string& statement) {
     send(statement);
@@ -128,6 +138,16 @@ TEST_F(StatementNames, OutliveAnErrorOfTheirStatement) {
   EXPECT_EQ(statements.ask(text), "5");
   EXPECT_EQ(statements.count_named("10 / CASE"), "1");
   EXPECT_TRUE(statements.live());
+}
+
+TEST_F(StatementNames, ThatAreGoneAreNotTheMessagesFault) {
+  Statements statements(database_.endpoint());
+  const std::string text = "SELECT $1 + 5 AS gone";
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(statements.ask(text), "12");
+  EXPECT_EQ(statements.forget_all(), "");
+  EXPECT_EQ(statements.ask(text), "26000");
+  EXPECT_EQ(statements.why().code(), Code::lost) << "who sent something keeps it";
+  EXPECT_NE(statements.why().text().find("write pooler=on"), std::string::npos) << statements.why().text();
 }
 
 TEST_F(StatementNames, OfWhatAnswersOtherColumnsNowEndTheSession) {
