@@ -103,15 +103,15 @@ void Batch::on_free(void*, void* hint) {
   const std::uint32_t left = slot.frames_out.fetch_sub(1, std::memory_order_acq_rel) - 1;
   if ((left & ~Slot::kUnreadFrame) != 0) return;
 
-  gate.lent.fetch_sub(1, std::memory_order_release);
   const Outcome outcome = (left & Slot::kUnreadFrame) != 0 ? Outcome::unread : Outcome::received;
   const bool decides = outcome == Outcome::unread || gate.ack != Ack::manual;
+  const bool decided = decides && slot.decide(outcome);
+  // Not before the decision: a link that finds nothing lent any more takes what is undecided for held by the application.
+  gate.lent.fetch_sub(1, std::memory_order_release);
   // The lent message's reference goes with the slot into the queue; else it is dropped here. Once it is in there, the driver may
   // let go of batch and gate, and end: the queue must not end before push() has woken it.
-  if (decides) {
-    const std::shared_ptr<ReleaseQueue> queue = gate.queue;
-    if (slot.decide(outcome) && queue->push(&slot)) return;
-  }
+  const std::shared_ptr<ReleaseQueue> queue = gate.queue;
+  if (decided && queue->push(&slot)) return;
   batch.unref();
 }
 

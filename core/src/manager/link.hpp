@@ -172,6 +172,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   bool awaits_close_ = false;
   bool pipe_gone_ = false;       ///< the application's end is gone, or the context
   int probes_ = 0;               ///< of the reaper, still to be sent
+  bool probe_due_ = false;       ///< the next, once the pipe is empty
   bool detached_ = false;        ///< an empty pipe is the end
   std::optional<bool> abandon_;  ///< once the replies in the pipe are taken; whether counted
   driver::Id queue_ = 0;

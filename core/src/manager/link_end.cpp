@@ -33,14 +33,16 @@ void Link::notice_close() {
   awaits_close_ = false;
   begin_close(linger_ms_);
   if (!receiver_) return;
-  // A sentinel may know that the socket goes before the pipe does: the first probe waits for that, the second for what follows from it.
-  probes_ = pipe_->has_sentinel() ? 2 : 1;
+  // libzmq tells that the socket goes in several steps, and a sentinel may be the first to know: after the first probe all of them have
+  // been taken. The reaper lets go of what was unread when it has our answer, which is ahead of the second.
+  probes_ = 2;
   probe();
 }
 
 /// What was unread is with the reaper; a probe that follows it there tells when it has been let go.
 void Link::probe() {
   --probes_;
+  probe_due_ = false;
   const bool sent = gate_->lent.load() > 0 && probe_reaper(home_.zmq_context, [gate = gate_] {
                       gate->probed.store(true);
                       gate->queue->nudge();
@@ -50,8 +52,8 @@ void Link::probe() {
 
 void Link::on_probed() {
   if (probes_ <= 0) return give_back(true);
-  if (pipe_) pipe_->refresh();
-  probe();
+  probe_due_ = true;
+  look_ = true;
 }
 
 void Link::on_disconnected() {

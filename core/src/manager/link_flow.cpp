@@ -34,6 +34,8 @@ bool Link::pump() {
   if (receiver_) moved |= receiver_->work();
   if (producer_) moved |= producer_->commit();
   answer_flushes();
+  // libzmq answers that the pipe ends only when all that the application sent through it has been taken.
+  if (probe_due_ && (!pipe_ || pipe_empty_)) probe();
   if (abandon_ && (request_.pattern->envelope != Envelope::reply || pipe_empty_))
     receiver_->abandon(*std::exchange(abandon_, std::nullopt));
   if (closing()) moved |= finish();
