@@ -14,11 +14,14 @@ namespace vtx::test {
 /// Makes a backup beside the database; what it returns restores it.
 inline std::function<void()> back_up_directory(const std::string& path) {
   namespace fs = std::filesystem;
-  fs::copy(path, path + ".backup", fs::copy_options::recursive);
-  return [path] {
-    fs::copy(path + ".backup", path + ".restored", fs::copy_options::recursive);
-    fs::rename(path, path + ".old");
-    fs::rename(path + ".restored", path);
+  static int last = 0;
+  const std::string backup = path + ".backup" + std::to_string(++last);
+  fs::copy(path, backup, fs::copy_options::recursive);
+  return [path, backup] {
+    const std::string restored = backup + ".restored";
+    fs::copy(backup, restored, fs::copy_options::recursive);
+    fs::rename(path, path + ".old" + std::to_string(++last));
+    fs::rename(restored, path);
   };
 }
 

@@ -189,8 +189,8 @@ Completion Ledger::repeat_claim(const ClaimNext& wish) {
   if (!claim) return answer;
   const driver::Limit all{driver::kMaxBatch, SIZE_MAX};
   hand_over(books_.streams.at(claim->stream), claim->first, claim->last, all, nullptr, answer);
-  answer.claim = {id, wish.group, claim->stream, claim->first, claim->last, claim->delivery, claim->reason,
-                  claim->priority};
+  answer.claim = {id,          wish.group,      claim->stream, claim->first,
+                  claim->last, claim->delivery, claim->reason, claim->priority};
   return answer;
 }
 

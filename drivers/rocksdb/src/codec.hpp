@@ -32,7 +32,9 @@ using Producer = std::array<std::byte, 16>;
 inline void put_key(std::string& out, u64 number) {
   for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(number >> shift & 0xff);
 }
-inline void put_key(std::string& out, StoreTime time) { put_key(out, static_cast<u64>(time.time_since_epoch().count())); }
+inline void put_key(std::string& out, StoreTime time) {
+  put_key(out, static_cast<u64>(time.time_since_epoch().count()));
+}
 inline void put_key(std::string& out, const std::string& text) { out += text; }
 inline void put_key(std::string& out, const Producer& id) {
   out.append(reinterpret_cast<const char*>(id.data()), id.size());
@@ -106,10 +108,8 @@ class FieldWriter {
 
  private:
   template <class Number>
-    requires std::is_integral_v<Number>
-  void put(Number number) {
-    put_number(out_, static_cast<u64>(number));
-  }
+  requires std::is_integral_v<Number>
+  void put(Number number) { put_number(out_, static_cast<u64>(number)); }
   void put(StoreTime time) { put(time.time_since_epoch().count()); }
   void put(const std::string& text) {
     put(text.size());
@@ -153,10 +153,8 @@ class FieldReader {
     return ok_ ? found : 0;
   }
   template <class Number>
-    requires std::is_integral_v<Number>
-  void take(Number& into) {
-    into = static_cast<Number>(number());
-  }
+  requires std::is_integral_v<Number>
+  void take(Number& into) { into = static_cast<Number>(number()); }
   void take(StoreTime& time) { time = StoreTime(Ms(static_cast<Ms::rep>(number()))); }
   void take(std::string& text) {
     const u64 size = number();
@@ -173,6 +171,10 @@ class FieldReader {
   template <class Value>
   void take(std::vector<Value>& values) {
     for (u64 left = number(); left > 0 && ok_; --left) take(values.emplace_back());
+  }
+  template <class First, class Second>
+  void take(std::pair<First, Second>& both) {
+    (*this)(both.first, both.second);
   }
   void take(std::map<std::string, u64>& values) {
     for (u64 left = number(); left > 0 && ok_; --left) {

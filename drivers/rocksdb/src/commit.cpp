@@ -14,6 +14,8 @@ namespace {
 
 /// RocksDB's own bound for a value is 4 GiB; nobody wants to wait for the copying of one.
 constexpr std::size_t kLongestBody = std::size_t{1} << 30;
+/// Of one producer, which has one commit on its way.
+constexpr std::size_t kRememberedAnswers = 16;
 
 std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -24,13 +26,10 @@ std::string_view text_of(std::span<const std::byte> bytes) {
 Ledger::Ledger(Books& books, MessageLog& log, Disk& disk, Waiting& waiting, const driver::Clock& clock,
                std::function<void()> flush)
     : books_(books), log_(log), disk_(disk), waiting_(waiting), clock_(clock), flush_(std::move(flush)) {
-  for (const auto& [id, stream] : books_.streams.all()) newest_ = std::max(newest_, stream.newest);
+  for (const auto& [id, stream] : books_.streams.all()) now_ = std::max(now_, stream.newest);
 }
 
-StoreTime Ledger::now() {
-  newest_ = std::max(newest_, clock_.wall());
-  return newest_;
-}
+void Ledger::begin() { now_ = std::max(now_, clock_.wall()); }
 
 void Ledger::count(Id queue, const std::string& what, u64 by) {
   if (by > 0) books_.queues.edit(queue).counters[what] += by;
@@ -65,7 +64,8 @@ Completion Ledger::run(const Commit& commit) {
   if (!answer.status.ok()) return answer;
   const ProducerRow* known = commit.counter == 0 ? nullptr : books_.producers.find(commit.producer);
   if (known && commit.counter <= known->counter) {
-    if (commit.counter == known->counter) answer.fenced = known->fenced;
+    for (const auto& [counter, fenced] : known->fenced)
+      if (counter == commit.counter) answer.fenced = fenced;
     const StreamRow* last = commit.appends.empty() ? nullptr : target_of(commit.appends.back(), false);
     if (last) answer.head = last->head;
     return answer;
@@ -80,8 +80,18 @@ Completion Ledger::run(const Commit& commit) {
     append(part, answer);
   }
   for (const driver::Tally& tally : commit.tallies) count(tally.queue, tally.what, tally.n);
-  if (commit.counter != 0) books_.producers.make(commit.producer) = {commit.counter, answer.fenced, now()};
+  if (commit.counter != 0) remember(commit, answer);
   return answer;
+}
+
+/// So that a repetition is known, and answered alike.
+void Ledger::remember(const Commit& commit, const Completion& answer) {
+  ProducerRow& producer = books_.producers.make(commit.producer);
+  producer.counter = commit.counter;
+  producer.used = now();
+  if (answer.fenced.empty()) return;
+  if (producer.fenced.size() == kRememberedAnswers) producer.fenced.erase(producer.fenced.begin());
+  producer.fenced.emplace_back(commit.counter, answer.fenced);
 }
 
 /// What is there in the direction that the stream belongs to, all priorities together.

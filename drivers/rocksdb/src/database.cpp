@@ -114,6 +114,7 @@ bool Database::begin_epoch_if_it_went_back() {
   const Life other = marks_.remembered();
   const bool went_back = other.id == store.id && store.mark < other.mark;
   if (went_back) {
+    ledger_->begin();
     ledger_->begin_epoch(std::max(store.epoch, other.epoch) + 1, other.mark + 1);
     flush(true);
   } else {
@@ -154,6 +155,7 @@ void Database::flush(bool sync) {
 
 Completion Database::run(const driver::Operation& operation) {
   try {
+    ledger_->begin();
     return std::visit([this](const auto& what) { return ledger_->run(what); }, operation);
   } catch (const DiskError& error) {
     // What only read what is damaged changed nothing that is not whole; a commit stopped in the middle is.

@@ -71,12 +71,14 @@ bool Ledger::fire(Id id) {
       if (next > now()) break;
       more = due.size() == kFiredAtOnce || bytes > driver::kMaxBatchBytes;
       if (more) break;
-      DelayedMessage& taken = due.emplace_back(DelayedMessage{std::string(cursor.key()), std::string(cursor.value()), {}});
+      DelayedMessage& taken =
+          due.emplace_back(DelayedMessage{std::string(cursor.key()), std::string(cursor.value()), {}});
       bytes += taken.value.size();
     }
   }
   for (DelayedMessage& taken : due)
-    if (!parse(taken)) throw DiskError({Code::corrupt, "a delayed message of stream " + std::to_string(id) + " cannot be understood"});
+    if (!parse(taken))
+      throw DiskError({Code::corrupt, "a delayed message of stream " + std::to_string(id) + " cannot be understood"});
   StreamRow& stream = books_.streams.edit(id);
   std::vector<NewMessage> fresh;
   for (DelayedMessage& taken : due) {

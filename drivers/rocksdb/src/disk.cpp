@@ -86,7 +86,8 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const Tuning& tuning)
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  options.write_buffer_size = family == Family::books ? std::min(tuning.memtable_bytes, 8 * kMiB) : tuning.memtable_bytes;
+  options.write_buffer_size =
+      family == Family::books ? std::min(tuning.memtable_bytes, 8 * kMiB) : tuning.memtable_bytes;
   options.max_write_buffer_number = 2;
   // Bodies are the application's, often compressed already, and the processor is its, too.
   options.compression = family == Family::books ? rocksdb::kNoCompression : compression_of(tuning.compression);
@@ -142,10 +143,11 @@ Result<bool> Disk::probe(int fd, const std::string& named) {
     const std::string name = entry.path().filename();
     if (name == "CURRENT") empty = false;
   }
-  for (auto it = std::filesystem::directory_iterator(hidden, error); empty && it != std::filesystem::directory_iterator();
-       it.increment(error))
+  for (auto it = std::filesystem::directory_iterator(hidden, error);
+       empty && it != std::filesystem::directory_iterator(); it.increment(error))
     if (const std::string name = it->path().filename(); !is_beginning(name))
-      return fail(Code::corrupt, named + " has something else in it (" + name + "); name a directory that is VTX's, or a new one");
+      return fail(Code::corrupt,
+                  named + " has something else in it (" + name + "); name a directory that is VTX's, or a new one");
   if (error) return fail(Code::denied, named + ": " + error.message(), error.value());
   if (empty) return false;
 

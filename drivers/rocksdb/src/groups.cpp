@@ -96,7 +96,8 @@ Completion Ledger::drop_group(const Steer& steer) {
     answer.count = remove_mailbox(group->queue, std::string(group->peer));  // a copy: the row goes
     return answer;
   }
-  for (const StreamRow* stream : books_.streams_of(*group)) answer.count += pass_over(*group, *stream, stream->head + 1);
+  for (const StreamRow* stream : books_.streams_of(*group))
+    answer.count += pass_over(*group, *stream, stream->head + 1);
   count(group->queue, "skipped", answer.count);
   end_deliveries(*group);
   books_.erase_group(group->id);

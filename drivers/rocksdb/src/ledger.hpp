@@ -26,6 +26,8 @@ class Ledger {
   Ledger(Books& books, MessageLog& log, Disk& disk, Waiting& waiting, const driver::Clock& clock,
          std::function<void()> flush);
 
+  /// Before each operation: all that it does is of one time.
+  void begin();
   Completion run(const driver::Commit& commit);
   Completion run(const driver::OpenQueue& open);
   Completion run(const driver::OpenStream& open);
@@ -54,6 +56,7 @@ class Ledger {
   Status check(const driver::Commit& commit) const;
   Status check_room(const driver::Commit& commit, Completion& answer) const;
   driver::QueueLimit load_of(const StreamRow& stream) const;
+  void remember(const driver::Commit& commit, const Completion& answer);
   void append(const driver::Append& append, Completion& answer);
   const StreamRow* target_of(const driver::Append& append, bool create);
   void count(Id queue, const std::string& what, u64 by);
@@ -113,7 +116,7 @@ class Ledger {
   // check.cpp
   driver::Finding check_streams() const;
 
-  StoreTime now();
+  StoreTime now() const { return now_; }
 
   Books& books_;
   MessageLog& log_;
@@ -121,7 +124,7 @@ class Ledger {
   Waiting& waiting_;
   const driver::Clock& clock_;
   std::function<void()> flush_;
-  StoreTime newest_{};  ///< of the clock, which never goes back
+  StoreTime now_{};  // of the operation; never goes back
 };
 
 /// The value of a property line `name: value`; empty when there is none.

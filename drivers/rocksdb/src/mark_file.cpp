@@ -34,7 +34,8 @@ Status MarkFile::open(const std::string& path) {
   if (fd_ >= 0) return {};
   const int error = errno;
   const Code code = error == ENOSPC || error == EDQUOT ? Code::no_space : Code::denied;
-  return {code, path + ": " + std::strerror(error) + "; VTX keeps this file beside the database, make that possible", error};
+  return {code, path + ": " + std::strerror(error) + "; VTX keeps this file beside the database, make that possible",
+          error};
 }
 
 Life MarkFile::remembered() const {

@@ -17,9 +17,9 @@ KeyRange range_of(Id stream, Seq from, Seq to) { return {key_of(stream, from), k
 KeyRange range_of(const StreamRow& stream) { return range_of(stream.id, stream.base, stream.head + 1); }
 
 [[noreturn]] void damaged(Id stream, Seq first) {
-  throw DiskError({Code::corrupt, "stream " + std::to_string(stream) + ": the batch of messages from " +
-                                      std::to_string(first) +
-                                      " on cannot be understood; trim the queue behind it, or restore it from a backup"});
+  throw DiskError(
+      {Code::corrupt, "stream " + std::to_string(stream) + ": the batch of messages from " + std::to_string(first) +
+                          " on cannot be understood; trim the queue behind it, or restore it from a backup"});
 }
 
 std::string_view cut(std::string_view& from, u64 size) {
@@ -36,8 +36,8 @@ Batch parse(std::string_view key, std::string_view value) {
   Batch batch;
   u64 version = 0, count = 0, stored = 0;
   if (!take_key(key, stream) || !take_key(key, batch.first)) damaged(0, 0);
-  if (!take_number(value, version) || version != kVersion || !take_number(value, count) || !take_number(value, stored) ||
-      !take_number(value, batch.before) || count == 0 || count > driver::kMaxBatch)
+  if (!take_number(value, version) || version != kVersion || !take_number(value, count) ||
+      !take_number(value, stored) || !take_number(value, batch.before) || count == 0 || count > driver::kMaxBatch)
     damaged(stream, batch.first);
   batch.stored = time_of(stored);
   batch.messages.resize(count);
@@ -104,6 +104,7 @@ void MessageLog::put(StreamRow& stream, std::span<const NewMessage> messages) {
   parts.front() = header;
   disk_.put(Family::messages, key_of(stream.id, stream.head + 1), parts);
   pending_ = true;
+  if (stream.dead_letters) letters_[{stream.id, stream.head + 1}] = true;
   if (stream.count == 0) stream.tail = stream.base = stream.head + 1;
   stream.head += messages.size();
   stream.count += messages.size();
@@ -111,7 +112,7 @@ void MessageLog::put(StreamRow& stream, std::span<const NewMessage> messages) {
 
 void MessageLog::was_written() {
   pending_ = false;
-  erased_.clear();
+  letters_.clear();
   for (auto it = reclaimable_.begin(); it != reclaimable_.end();) {
     const auto& [end, bytes] = it->second;
     if (bytes < kReclaimedAtOnce) {
@@ -134,7 +135,7 @@ void MessageLog::walk(const StreamRow& stream, Seq from, Seq to,
   for (; cursor.valid(); cursor.next()) {
     const Batch batch = parse(cursor.key(), cursor.value());
     for (const StoredMessage& message : batch.messages) {
-      if (message.seq < from || erased_.contains({stream.id, message.seq})) continue;
+      if (message.seq < from || is_erased(stream, message.seq)) continue;
       if (message.seq > to || !visit(message)) return;
     }
   }
@@ -144,10 +145,22 @@ Seq MessageLog::first_from(const StreamRow& stream, Seq from) const {
   from = std::max(from, stream.tail);
   if (from > stream.head || stream.count == 0) return stream.head + 1;
   if (!stream.dead_letters) return from;
-  Cursor cursor(disk_, Family::messages, range_of(stream.id, from, stream.head + 1));
+  Seq found = stream.head + 1;
+  for (auto it = letters_.lower_bound({stream.id, from}); it != letters_.end() && it->first.first == stream.id; ++it)
+    if (it->second) {
+      found = it->first.second;
+      break;
+    }
+  Cursor cursor(disk_, Family::messages, range_of(stream.id, from, found));
   for (cursor.seek(key_of(stream.id, from)); cursor.valid(); cursor.next())
-    if (const Seq seq = first_of(cursor.key()); !erased_.contains({stream.id, seq})) return seq;
-  return stream.head + 1;
+    if (const Seq seq = first_of(cursor.key()); !is_erased(stream, seq)) return seq;
+  return found;
+}
+
+/// A dead letter that the disk still shows.
+bool MessageLog::is_erased(const StreamRow& stream, Seq seq) const {
+  const auto found = letters_.find({stream.id, seq});
+  return found != letters_.end() && !found->second;
 }
 
 bool MessageLog::find(const StreamRow& stream, Seq seq, const std::function<void(const Batch&)>& visit) const {
@@ -260,7 +273,7 @@ void MessageLog::erase_letter(StreamRow& stream, Seq seq) {
   u64 size = 0;
   find(stream, seq, [&](const Batch& batch) { size = batch.messages.front().body.size(); });
   disk_.erase(Family::messages, key_of(stream.id, seq));
-  erased_.insert({stream.id, seq});
+  letters_[{stream.id, seq}] = false;
   pending_ = true;
   --stream.count;
   stream.bytes -= std::min(size, stream.bytes);

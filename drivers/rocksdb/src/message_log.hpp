@@ -77,10 +77,11 @@ class MessageLog {
   bool find(const StreamRow& stream, Seq seq, const std::function<void(const Batch&)>& visit) const;
   Seq bisect(const StreamRow& stream, const std::function<bool(const Batch&)>& is_late) const;
   void erase_behind(StreamRow& stream);
+  bool is_erased(const StreamRow& stream, Seq seq) const;
 
   Disk& disk_;
   bool pending_ = false;
-  std::set<std::pair<Id, Seq>> erased_;  // letters whose erasure waits in the disk's batch
+  std::map<std::pair<Id, Seq>, bool> letters_;  // what waits in the disk's batch: there, or erased
   /// By stream: up to where it was erased since its files were last looked for, and how many bytes of bodies.
   std::map<Id, std::pair<Seq, u64>> reclaimable_;
 };

@@ -47,7 +47,8 @@ bool is_network(int fd) {
 }  // namespace
 
 Result<Place> Place::open(const std::string& path, bool create) {
-  if (path.empty()) return fail(Code::invalid, "rocksdb: needs the path of a directory, as in rocksdb:///var/lib/app/q");
+  if (path.empty())
+    return fail(Code::invalid, "rocksdb: needs the path of a directory, as in rocksdb:///var/lib/app/q");
   if (create && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return tl::unexpected(explain(errno, path));
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT) return fail(Code::not_found, "There is no database at " + path + ".", ENOENT);
@@ -60,8 +61,7 @@ Result<Place> Place::open(const std::string& path, bool create) {
     return tl::unexpected(explain(error, path));
   }
   Place place(fd, resolved, {found.st_dev, found.st_ino});
-  if (::faccessat(AT_FDCWD, resolved, R_OK | W_OK | X_OK, AT_EACCESS) != 0)
-    return tl::unexpected(explain(errno, path));
+  if (::faccessat(AT_FDCWD, resolved, R_OK | W_OK | X_OK, AT_EACCESS) != 0) return tl::unexpected(explain(errno, path));
   if (is_network(fd))
     return fail(Code::unsupported, path + " is on a network file system; put the database on a local disk");
   return place;

@@ -99,20 +99,21 @@ Completion Ledger::trim(const driver::Steer& steer) {
 void Ledger::let_go(Id id, Seq least, bool spares_groups, Completion& answer) {
   const StreamRow& stream = books_.streams.at(id);
   const Seq end = std::min(least, stream.head + 1);
-  if (stream.count == 0 || stream.tail >= end) return;
   u64 room = kRetiredAtOnce - std::min(answer.count, kRetiredAtOnce);
   Seq tail = std::min(end, stream.tail + room);
   if (stream.dead_letters)  // with holes: by number
     for (tail = stream.tail; tail < end && room > 0; --room) tail = log_.first_from(stream, tail + 1);
   answer.more = answer.more || tail < end;
-  if (tail <= stream.tail) return;
   const u64 before = stream.count;
   const Seq was = stream.tail;
-  log_.trim(books_.streams.edit(id), tail);
-  answer.count += before - stream.count;
-  waiting_.ring_room(books_.queues.at(stream.queue));
+  if (tail > was) {
+    log_.trim(books_.streams.edit(id), tail);
+    answer.count += before - stream.count;
+    waiting_.ring_room(books_.queues.at(stream.queue));
+  }
   if (spares_groups) return;
   const auto groups = books_.groups_of(stream);
+  // What came back after its message went is noticed here, too.
   if (groups.empty()) count(stream.queue, "trimmed", before - stream.count);
   for (const Id group : groups) leave_behind(books_.groups.at(group), stream, was);
 }

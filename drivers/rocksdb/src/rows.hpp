@@ -42,23 +42,23 @@ struct StreamRow {
   u64 priority = 0;
   /// Main stream of a .dead queue: what is settled by anyone vanishes at once, so that there are holes. One message a batch.
   bool dead_letters = false;
-  Seq head = 0;    ///< newest; outlives the messages
-  Seq tail = 1;    ///< oldest retained; head + 1 when there is none
-  Seq base = 1;    ///< where the batch begins in which the tail is: no reading looks before it
-  Seq erased = 1;  ///< what lies before it is gone from the disk, too; at most `base`
-  u64 count = 0;   ///< messages retained
-  u64 bytes = 0;   ///< of their bodies
-  u64 total = 0;   ///< bytes of all bodies that it ever had: each batch remembers what was before it
+  Seq head = 0;          ///< newest; outlives the messages
+  Seq tail = 1;          ///< oldest retained; head + 1 when there is none
+  Seq base = 1;          ///< where the batch begins in which the tail is: no reading looks before it
+  Seq erased = 1;        ///< what lies before it is gone from the disk, too; at most `base`
+  u64 count = 0;         ///< messages retained
+  u64 bytes = 0;         ///< of their bodies
+  u64 total = 0;         ///< bytes of all bodies that it ever had: each batch remembers what was before it
   u64 erased_bytes = 0;  ///< of these, gone from the disk, too
   StoreTime newest{};
-  std::optional<Seq> fork{};    ///< head when the database went back in time; none: it did not
-  u64 delayed = 0;              ///< messages not yet due
-  u64 delayed_bytes = 0;        ///< of their bodies
-  StoreTime delayed_first{};    ///< when the first of them is; meaningless without one
+  std::optional<Seq> fork{};  ///< head when the database went back in time; none: it did not
+  u64 delayed = 0;            ///< messages not yet due
+  u64 delayed_bytes = 0;      ///< of their bodies
+  StoreTime delayed_first{};  ///< when the first of them is; meaningless without one
   static void fields(auto& row, auto& with) {
     with(row.id, row.queue, row.kind, row.peer, row.priority, row.dead_letters, row.head, row.tail, row.base,
-         row.erased, row.count, row.bytes, row.total, row.erased_bytes, row.newest, row.fork, row.delayed, row.delayed_bytes,
-         row.delayed_first);
+         row.erased, row.count, row.bytes, row.total, row.erased_bytes, row.newest, row.fork, row.delayed,
+         row.delayed_bytes, row.delayed_first);
   }
 };
 
@@ -93,7 +93,8 @@ struct RetryRow {
   std::string reason;
   static void fields(auto& row, auto& with) { with(row.stream, row.first, row.last, row.delivered, row.reason); }
 };
-using RetryKey = std::tuple<Id, u64, StoreTime, Seq, Id>;  ///< group, priority, due, first when it came, id: in the order of leasing
+using RetryKey =
+    std::tuple<Id, u64, StoreTime, Seq, Id>;  ///< group, priority, due, first when it came, id: in the order of leasing
 
 /// Open while it exists: a claim is erased when it closes, and an unknown claim is fenced.
 struct ClaimRow {
@@ -119,16 +120,17 @@ struct HolderRow {
   u64 count = 0;
   Ms lease{};
   bool ended = false;
-  StoreTime ended_at{};  ///< when that was noticed
-  u64 claims = 0;        ///< open ones
+  StoreTime ended_at{};                         ///< when that was noticed
+  u64 claims = 0;                               ///< open ones
   std::map<Id, std::pair<u64, Id>> numbered{};  ///< by group: number and id of the newest claim that had one
 };
 
 struct ProducerRow {
-  u64 counter = 0;          ///< newest commit
-  std::vector<u32> fenced;  ///< what was answered to it
+  u64 counter = 0;  ///< newest commit
   StoreTime used{};
-  static void fields(auto& row, auto& with) { with(row.counter, row.fenced, row.used); }
+  std::vector<std::pair<u64, std::vector<u32>>>
+      fenced{};  ///< of the newest few commits that had any: counter and answer
+  static void fields(auto& row, auto& with) { with(row.counter, row.used, row.fenced); }
 };
 
 /// Of a forward, by its origin: the newest sequence that came from there.

@@ -29,7 +29,8 @@ class RocksStore final : public driver::Store {
 
   const driver::Clock& clock_;
   int fd_;
-  std::shared_ptr<Database> database_;  // shared: with the other stores of this process on its directory; null without a session
+  std::shared_ptr<Database>
+      database_;  // shared: with the other stores of this process on its directory; null without a session
   Session session_;
   std::vector<Pending> pending_;
   std::vector<Completion> done_;
