@@ -58,6 +58,19 @@ BEGIN
   RETURN set_config('vtx.server', (SELECT extract(epoch FROM pg_postmaster_start_time())::text || '/' || coalesce(extract(epoch FROM (SELECT stats_reset FROM pg_stat_wal))::text, '')), false);
 END $$;
 
+-- What a session of VTX sets when it begins, for those that cannot. Its statements go by keys, for which any plan that is there is the right one: left to itself the server plans those with arrays anew each time.
+CREATE FUNCTION set_up() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  nothing text;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    PERFORM refuse('VX006', 'the role''s default_transaction_isolation must be ''read committed''',
+                   'ALTER ROLE … SET default_transaction_isolation = ''read committed''');
+  END IF;
+  IF current_setting('plan_cache_mode') <> 'force_generic_plan' THEN nothing := set_config('plan_cache_mode', 'force_generic_plan', true); END IF;
+  IF current_setting('jit') <> 'off' THEN nothing := set_config('jit', 'off', true); END IF;
+END $$;
+
 -- The door. Refuses who believes in another epoch, a later time or another run of the server; answers the mark.
 CREATE FUNCTION enter(their_life uuid, their_mark bigint, durable boolean) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -74,18 +87,10 @@ BEGIN
     PERFORM refuse('VX009', 'the database went back in time or its server began anew; VTX opens it again',
                    format('life %s, mark %s and server %s; known were %s and %s, on %s', s.life, newest, server_life(), their_life, their_mark, s.server));
   END IF;
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    PERFORM refuse('VX006', 'the role''s default_transaction_isolation must be ''read committed''',
-                   'ALTER ROLE … SET default_transaction_isolation = ''read committed''');
+  IF current_setting('transaction_isolation') <> 'read committed' OR current_setting('plan_cache_mode') <> 'force_generic_plan' OR current_setting('jit') <> 'off' THEN
+    nothing := set_up();
   END IF;
-  -- Its statements go by keys, for which any plan that is there is the right one: left to itself the server plans those with arrays anew each time.
-  IF current_setting('plan_cache_mode') <> 'force_generic_plan' THEN nothing := set_config('plan_cache_mode', 'force_generic_plan', true); END IF;
-  IF current_setting('jit') <> 'off' THEN nothing := set_config('jit', 'off', true); END IF;
-  IF NOT durable THEN
-    nothing := set_config('synchronous_commit', 'off', true);
-  ELSIF current_setting('synchronous_commit') = 'off' THEN
-    nothing := set_config('synchronous_commit', 'on', true);
-  END IF;
+  IF durable = (current_setting('synchronous_commit') = 'off') THEN nothing := set_config('synchronous_commit', CASE WHEN durable THEN 'on' ELSE 'off' END, true); END IF;
   RETURN nextval('mark');
 END $$;
 

@@ -30,6 +30,13 @@ BEGIN
   IF NOT FOUND THEN INSERT INTO cursor (grp, stream, next) VALUES (its_group, its_stream, seq); END IF;
 END $$;
 
+-- Notes the number of a holder's newest claim; false: it was noted before, or the holder has ended.
+CREATE FUNCTION note_claim(its_holder bigint, its_number bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE holder SET claimed = greatest(its_number, claimed) WHERE id = its_holder AND ended IS NULL AND (its_number = 0 OR its_number > claimed);
+  RETURN FOUND;
+END $$;
+
 -- Appends what is due, with its streams locked; what was sent from SQL, too. Answers the streams that it touched.
 CREATE FUNCTION fetch_due(its_streams int[], its_queue int, most int) RETURNS int[] LANGUAGE plpgsql AS $$
 DECLARE
@@ -64,11 +71,13 @@ DECLARE
   present bigint := now_ms();
   touched int[];
   gone bigint;
+  noted boolean := false;
   nothing text;
 BEGIN
   mark := enter(their_life, their_mark, false);
   SELECT x.queue, x.lock, EXISTS (SELECT FROM stream st JOIN place p ON p.stream = st.id WHERE (st.queue, st.kind, st.peer) = (x.queue, x.kind, x.peer) AND p.due <= present) AS asks_ledger,
-         x.kind = 'main' AND EXISTS (SELECT FROM intake i WHERE i.queue = x.queue AND i.xid >= coalesce((SELECT l.xid FROM looked l WHERE l.queue = x.queue), '0'::xid8)) AS asks_intake
+         x.kind = 'main' AND EXISTS (SELECT FROM intake i WHERE i.queue = x.queue AND i.xid >= coalesce((SELECT l.xid FROM looked l WHERE l.queue = x.queue), '0'::xid8)) AS asks_intake,
+         (SELECT its_number = 0 OR its_number > h.claimed FROM holder h WHERE h.id = its_holder AND h.ended IS NULL) AS is_new
     INTO g FROM consumer_group x WHERE x.id = its_group;
   IF NOT FOUND THEN PERFORM refuse('VX001', 'no such group'); END IF;
   IF g.asks_ledger OR g.asks_intake THEN
@@ -79,23 +88,11 @@ BEGIN
     touched := fetch_due(coalesce(s.due, '{}'), CASE WHEN g.asks_intake THEN g.queue END, 1000);
     PERFORM wake(touched, NULL, touched);
   ELSE
-    nothing := lock_all(ARRAY[g.lock]);
+    nothing := pg_advisory_xact_lock(lock_class(), g.lock);
   END IF;
-  UPDATE holder x SET claimed = greatest(its_number, claimed) WHERE x.id = its_holder AND x.ended IS NULL AND (its_number = 0 OR its_number > claimed);
-  IF NOT FOUND THEN
-    -- Asked again, because the answer was lost; or it has been asked again and settled since: this one was left over in a session that was cut off.
-    SELECT c.id, c.stream, c.first, c.last, c.delivery, c.reason, c.priority INTO id, stream, first, last, delivery, reason, priority
-      FROM holder x LEFT JOIN claim c ON c.holder = x.id AND c.number = its_number AND c.grp = its_group WHERE x.id = its_holder AND x.ended IS NULL;
-    IF NOT FOUND THEN PERFORM refuse('VX007', 'holder ' || its_holder || ' has ended'); END IF;
-    IF id IS NULL THEN
-      retry_later := true;  -- what the first one had to say is not known any more: it may have been that
-      RETURN;
-    END IF;
-    SELECT p.next, st.queue INTO s FROM stream st JOIN place p ON p.stream = st.id WHERE st.id = claim_next.stream;
-    head := s.next - 1;
-    got := read_range(s.queue, claim_next.stream, claim_next.first, claim_next.last, 2147483646, 9223372036854775807);
-    more := is_claimable(its_group);
-  ELSE
+  -- The number is noted in the same statement as the claim where it can be. Until then somebody may have noted it while this waited for the lock.
+  IF g.is_new THEN
+    <<sources>>
     FOR s IN
       SELECT x.*, (SELECT min(y.due) FROM retry y WHERE y.grp = its_group AND y.priority = x.priority) AS retry_due FROM sources_of(its_group) x
     LOOP
@@ -105,6 +102,8 @@ BEGIN
       END IF;
       WHILE s.retry_due <= present LOOP
         SELECT * INTO r FROM retry x WHERE x.grp = its_group AND x.priority = s.priority AND x.due <= present ORDER BY x.due, x.first, x.id LIMIT 1;
+        noted := noted OR note_claim(its_holder, its_number);
+        EXIT sources WHEN NOT noted;
         IF r.delivered > 0 AND NOT is_alone THEN
           retry_waiting := true;
           RETURN;
@@ -132,12 +131,20 @@ BEGIN
       CONTINUE WHEN id IS NOT NULL;
       IF s.from_seq < s.next THEN
         got := read_range(s.queue, s.stream, s.from_seq, s.next - 1, most, most_bytes);
-        IF got.first IS NULL OR NOT s.has_cursor THEN PERFORM move_cursor(its_group, s.stream, coalesce(got.last + 1, s.next)); END IF;
+        IF got.first IS NULL OR NOT s.has_cursor THEN
+          noted := noted OR note_claim(its_holder, its_number);
+          EXIT WHEN NOT noted;
+          PERFORM move_cursor(its_group, s.stream, coalesce(got.last + 1, s.next));
+        END IF;
         IF got.first IS NOT NULL THEN
-          WITH moved AS (UPDATE cursor SET next = got.last + 1 WHERE grp = its_group AND cursor.stream = s.stream AND s.has_cursor)
+          WITH note AS (UPDATE holder x SET claimed = greatest(its_number, claimed) WHERE x.id = its_holder AND NOT noted AND x.ended IS NULL AND (its_number = 0 OR its_number > claimed)
+                        RETURNING x.id),
+               moved AS (UPDATE cursor SET next = got.last + 1 WHERE grp = its_group AND cursor.stream = s.stream AND s.has_cursor AND (noted OR EXISTS (SELECT FROM note)))
           INSERT INTO claim AS c (id, grp, stream, holder, number, first, last, delivery, counted, priority, reason)
-            VALUES ((SELECT x.epoch FROM store x) << 40 | nextval('numbers'), its_group, s.stream, its_holder, its_number, got.first, got.last, 1, NOT is_uncounted, s.priority, '')
+            SELECT x.epoch << 40 | nextval('numbers'), its_group, s.stream, its_holder, its_number, got.first, got.last, 1, NOT is_uncounted, s.priority, ''
+            FROM store x WHERE noted OR EXISTS (SELECT FROM note)
             RETURNING c.id, c.stream, c.first, c.last, c.delivery, c.reason, c.priority INTO id, stream, first, last, delivery, reason, priority;
+          EXIT WHEN id IS NULL;
           head := s.next - 1;
           more := got.last + 1 < s.next;
           CONTINUE;
@@ -148,6 +155,20 @@ BEGIN
     END LOOP;
     -- Only so much was fetched.
     IF id IS NOT NULL AND NOT more AND (g.asks_ledger OR g.asks_intake) THEN more := is_claimable(its_group); END IF;
+  END IF;
+  IF id IS NULL AND NOT noted AND NOT coalesce(g.is_new AND note_claim(its_holder, its_number), false) THEN
+    -- Asked again, because the answer was lost; or it has been asked again and settled since: this one was left over in a session that was cut off.
+    SELECT c.id, c.stream, c.first, c.last, c.delivery, c.reason, c.priority INTO id, stream, first, last, delivery, reason, priority
+      FROM holder x LEFT JOIN claim c ON c.holder = x.id AND c.number = its_number AND c.grp = its_group WHERE x.id = its_holder AND x.ended IS NULL;
+    IF NOT FOUND THEN PERFORM refuse('VX007', 'holder ' || its_holder || ' has ended'); END IF;
+    IF id IS NULL THEN
+      retry_later := true;  -- what the first one had to say is not known any more: it may have been that
+      RETURN;
+    END IF;
+    SELECT p.next, st.queue INTO s FROM stream st JOIN place p ON p.stream = st.id WHERE st.id = claim_next.stream;
+    head := s.next - 1;
+    got := read_range(s.queue, claim_next.stream, claim_next.first, claim_next.last, 2147483646, 9223372036854775807);
+    more := is_claimable(its_group);
   END IF;
   IF id IS NULL THEN
     IF due_at IS NOT NULL THEN due_in := greatest(due_at - now_ms(), 0); END IF;

@@ -163,3 +163,22 @@ BEGIN
   END IF;
   IF appended <> '{}' OR retried <> '{}' THEN nothing := wake(appended, retried); END IF;
 END $$;
+
+-- What most commits are: one append, with nothing delayed. All else, and what is found to be, is for the function above.
+CREATE FUNCTION commit_append(their_life uuid, their_mark bigint, its_producer uuid, its_counter bigint, durable boolean, its_stream int,
+                              bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[], OUT mark bigint, OUT head bigint, OUT lost bigint, OUT fenced int[])
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  one record;
+BEGIN
+  mark := enter(their_life, their_mark, durable);
+  SELECT s.queue, s.lock, pg_advisory_xact_lock(lock_class(), s.lock) INTO one
+    FROM stream s JOIN queue q ON q.id = s.queue WHERE s.id = its_stream AND q.max_messages IS NULL AND q.max_bytes IS NULL;
+  IF one.lock IS NOT NULL THEN head := send_all(one.queue, its_stream, bodies, frame_counts, property_texts, ttls, one.lock, its_producer, its_counter); END IF;
+  IF head IS NULL THEN
+    SELECT c.* INTO mark, head, lost, fenced
+      FROM commit_all(their_life, their_mark, its_producer, its_counter, durable, ARRAY[its_stream], '{0}', '{""}', '{0}', '{-1}', ARRAY[cardinality(bodies)],
+                      bodies, frame_counts, property_texts, NULL, ttls, '{}', '{}', '{}', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) c;
+  END IF;
+END $$;

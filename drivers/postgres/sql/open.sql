@@ -15,36 +15,53 @@ END $$;
 -- What is done with each queue's messages all the time, in functions of its own: their plans are kept, where those of EXECUTE are made for each call. Made anew when
 -- another child is written to. Arrays that say nothing are NULL.
 CREATE FUNCTION make_functions(its_queue int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  way record;
 BEGIN
-  EXECUTE format($f$
-    CREATE OR REPLACE FUNCTION append_to_%1$s(its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[]) RETURNS bigint LANGUAGE plpgsql AS $b$
-    DECLARE
-      -- Numbers and time are taken from the books; bytes are counted where the stream counts them.
-      newest bigint;
-      present bigint := now_ms();
-      counts boolean;
-      before bigint;
-    BEGIN
-      IF cardinality(bodies) = 1 AND frame_counts IS NULL AND property_texts IS NULL AND ttls IS NULL THEN
-        WITH p AS (UPDATE place SET next = next + 1, stored = greatest(stored, present) WHERE stream = its_stream RETURNING next - 1 AS seq, stored, bytes IS NOT NULL AS counts),
-             m AS (INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) SELECT its_stream, p.seq, p.stored, bodies[1] FROM p)
-          SELECT p.seq, p.counts INTO newest, counts FROM p;
-        IF counts THEN UPDATE place SET bytes = bytes + octet_length(bodies[1]) WHERE stream = its_stream; END IF;
+  -- append_to_N() answers the newest number. send_to_N() does it for a producer, whose counter moves with it, and tells who waits as wake() does; it does nothing and
+  -- answers NULL when the producer is not known or has gone further already. Each is one statement, see base.sql. Numbers and time are taken from the books; bytes are
+  -- counted where the stream counts them.
+  FOR way IN SELECT * FROM (VALUES
+    ('append_to_', '', '', '', '', '', ''),
+    ('send_to_', ', its_lock int, its_producer uuid, its_counter bigint', 'class int := -lock_class();',
+     'known AS (UPDATE producer SET counter = its_counter, seen = present WHERE id = its_producer AND counter < its_counter RETURNING id),',
+     'AND EXISTS (SELECT FROM known)',
+     $t$concat(CASE WHEN NOT pg_try_advisory_xact_lock(class, its_lock) THEN ' s' || its_stream END,
+                 (SELECT string_agg(CASE WHEN NOT pg_try_advisory_xact_lock(class, f.lock) THEN ' g' || f.id END, '')
+                  FROM (SELECT g.id, g.lock FROM stream s JOIN consumer_group g ON (g.queue, g.kind, g.peer) = (s.queue, s.kind, s.peer) WHERE s.id = its_stream OFFSET 0) f))$t$,
+     $t$IF told <> '' THEN nothing := pg_notify(channel(), CASE WHEN length(told) < 7900 THEN told ELSE '*' END); END IF;$t$))
+    AS w (name, more, declared, known, if_known, words, tell)
+  LOOP
+    EXECUTE format($f$
+      CREATE OR REPLACE FUNCTION %3$s%1$s(its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[]%4$s) RETURNS bigint LANGUAGE plpgsql AS $b$
+      DECLARE
+        newest bigint;
+        present bigint := now_ms();
+        n int := cardinality(bodies);
+        told text;
+        nothing text;
+        %5$s
+      BEGIN
+        IF frame_counts IS NULL AND property_texts IS NULL AND ttls IS NULL THEN
+          WITH %6$s
+               p AS (UPDATE place SET next = next + n, stored = greatest(stored, present), bytes = CASE WHEN bytes IS NOT NULL THEN bytes + (SELECT sum(octet_length(b)) FROM unnest(bodies) b) END
+                     WHERE stream = its_stream %7$s RETURNING next - n - 1 AS before, stored),
+               m AS (INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) SELECT its_stream, p.before + m.i, p.stored, m.b FROM p, unnest(bodies) WITH ORDINALITY AS m (b, i))
+            SELECT p.before + n, %8$s INTO newest, told FROM p;
+        ELSE
+          WITH %6$s
+               p AS (UPDATE place SET next = next + n, stored = greatest(stored, present), bytes = CASE WHEN bytes IS NOT NULL THEN bytes + (SELECT sum(octet_length(b)) FROM unnest(bodies) b) END
+                     WHERE stream = its_stream %7$s RETURNING next - n - 1 AS before, stored),
+               m AS (INSERT INTO message_%1$s_%2$s (stream, seq, stored, expires, frames, properties, body)
+                     SELECT its_stream, p.before + m.i, p.stored, CASE WHEN m.t > 0 THEN p.stored + m.t END, coalesce(m.f, 1), m.p, m.b
+                     FROM p, unnest(bodies, frame_counts, property_texts, ttls) WITH ORDINALITY AS m (b, f, p, t, i))
+            SELECT p.before + n, %8$s INTO newest, told FROM p;
+        END IF;
+        %9$s
         RETURN newest;
-      END IF;
-      UPDATE place SET next = next + cardinality(bodies), stored = greatest(stored, present) WHERE stream = its_stream RETURNING next - 1, stored, bytes IS NOT NULL INTO newest, present, counts;
-      before := newest - cardinality(bodies);
-      IF frame_counts IS NOT NULL OR property_texts IS NOT NULL OR ttls IS NOT NULL THEN
-        INSERT INTO message_%1$s_%2$s (stream, seq, stored, expires, frames, properties, body)
-          SELECT its_stream, before + m.n, present, CASE WHEN m.t > 0 THEN present + m.t END, coalesce(m.f, 1), m.p, m.b
-          FROM unnest(bodies, frame_counts, property_texts, ttls) WITH ORDINALITY AS m (b, f, p, t, n);
-      ELSE
-        INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) SELECT its_stream, before + m.n, present, m.b FROM unnest(bodies) WITH ORDINALITY AS m (b, n);
-      END IF;
-      IF counts THEN UPDATE place SET bytes = bytes + coalesce((SELECT sum(octet_length(b)) FROM unnest(bodies) b), 0) WHERE stream = its_stream; END IF;
-      RETURN newest;
-    END $b$
-    $f$, its_queue, (SELECT child FROM queue WHERE id = its_queue));
+      END $b$
+      $f$, its_queue, (SELECT child FROM queue WHERE id = its_queue), way.name, way.more, way.declared, way.known, way.if_known, coalesce(nullif(way.words, ''), 'NULL'), way.tell);
+  END LOOP;
   EXECUTE format($f$
     CREATE OR REPLACE FUNCTION read_from_%1$s(its_stream int, from_seq bigint, to_seq bigint, most int, most_bytes bigint) RETURNS reading LANGUAGE plpgsql AS $b$
     DECLARE
@@ -56,6 +73,14 @@ BEGIN
       small bigint := most_bytes / greatest(near - from_seq + 1, 1);
       fit boolean;
     BEGIN
+      -- One is fetched without adding up: who waited gets it the sooner.
+      IF from_seq = to_seq THEN
+        SELECT seq, seq, true, ARRAY[seq], ARRAY[stored], ARRAY[expires], ARRAY[frames], ARRAY[properties], ARRAY[body]
+          INTO got.first, got.last, got.whole, got.seqs, got.storeds, got.expiries, got.frame_counts, got.property_texts, got.bodies
+          FROM message_%1$s WHERE stream = its_stream AND seq = from_seq;
+        got.whole := true;
+        RETURN got;
+      END IF;
       SELECT min(seq), max(seq), near = to_seq, array_agg(seq), array_agg(stored), array_agg(expires), array_agg(frames),
              array_agg(CASE WHEN size <= small THEN properties END), array_agg(CASE WHEN size <= small THEN body END), bool_and(size <= small)
       INTO got.first, got.last, got.whole, got.seqs, got.storeds, got.expiries, got.frame_counts, got.property_texts, got.bodies, fit
@@ -83,13 +108,16 @@ DECLARE
   way record;
 BEGIN
   FOR way IN SELECT * FROM (VALUES
-    ('append_all', 'append_to_', 'bigint', 'its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[]', '$2, $3, $4, $5, $6'),
-    ('read_range', 'read_from_', 'reading', 'its_stream int, from_seq bigint, to_seq bigint, most int, most_bytes bigint', '$2, $3, $4, $5, $6')) AS w (name, prefix, answer, parameters, given)
+    ('append_all', 'append_to_', 'bigint', 'its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[]', '$2, $3, $4, $5, $6', '$1, $2, $3, $4, $5'),
+    ('send_all', 'send_to_', 'bigint', 'its_stream int, bodies bytea[], frame_counts int[], property_texts bytea[], ttls bigint[], its_lock int, its_producer uuid, its_counter bigint',
+     '$2, $3, $4, $5, $6, $7, $8, $9', '$1, $2, $3, $4, $5, $6, $7, $8'),
+    ('read_range', 'read_from_', 'reading', 'its_stream int, from_seq bigint, to_seq bigint, most int, most_bytes bigint', '$2, $3, $4, $5, $6', '$1, $2, $3, $4, $5'))
+    AS w (name, prefix, answer, parameters, given, passed)
   LOOP
     EXECUTE format('CREATE OR REPLACE FUNCTION %I(its_queue int, %s) RETURNS %s LANGUAGE plpgsql AS %L', way.name, way.parameters, way.answer,
-      format(E'DECLARE\n  answer %s;\nBEGIN\n%s  EXECUTE format(''SELECT * FROM %s%%s($1, $2, $3, $4, $5)'', its_queue) INTO answer USING %s;\n  RETURN answer;\nEND', way.answer,
+      format(E'DECLARE\n  answer %s;\nBEGIN\n%s  EXECUTE format(''SELECT * FROM %s%%s(%s)'', its_queue) INTO answer USING %s;\n  RETURN answer;\nEND', way.answer,
              (SELECT string_agg(format(E'  IF its_queue = %s THEN RETURN %s%s(%s); END IF;\n', id, way.prefix, id, way.given), '') FROM (SELECT id FROM queue ORDER BY id LIMIT 50) q),
-             way.prefix, way.given));
+             way.prefix, way.passed, way.given));
   END LOOP;
 END $$;
 

@@ -12,7 +12,7 @@ DECLARE
   look text := 'read_stream locate check_store book_rows text_of line_of at_time count_letters group_text ';
 BEGIN
   RETURN string_to_array(rtrim(CASE what
-    WHEN 'send' THEN session || link || 'commit_sends'
+    WHEN 'send' THEN session || link || 'commit_sends commit_append'
     WHEN 'receive' THEN session || link || 'open_group claim_next read_stream locate commit_settles beat take_over end_holders hold_name list_peers'
     WHEN 'sql' THEN 'send send_frames publish'
     WHEN 'look' THEN session || look

@@ -27,7 +27,7 @@ class Roles : public PostgresTest {
 };
 
 constexpr const char* kReading = "claim_next read_stream locate commit_settles commit_all open_group";
-constexpr const char* kSending = "commit_sends commit_all send send_frames publish";
+constexpr const char* kSending = "commit_sends commit_append commit_all send send_frames publish";
 
 TEST_F(Roles, AProducerSendsAndCannotRead) {
   const std::string role = role_that_may({"send"});
