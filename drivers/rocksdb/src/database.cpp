@@ -17,6 +17,8 @@ namespace {
 
 /// How long it may take until an exchanged directory is noticed by who only waits.
 constexpr auto kLook = 1s;
+/// What is gathered for one write is in memory twice for a moment.
+constexpr std::size_t kLargestWrite = std::size_t{16} << 20;
 
 struct Registry {
   std::mutex mutex;
@@ -170,7 +172,7 @@ void Database::run_all(Session& session, const std::vector<Pending>& operations,
   bool sync = false;
   waiting_->set_caller(&session);
   for (const auto& [ticket, operation] : operations) {
-    if (disk_->is_dirty() && reads_disk(operation)) flush(false);
+    if ((disk_->is_dirty() && reads_disk(operation)) || disk_->waiting_bytes() > kLargestWrite) flush(false);
     answers.push_back(run(operation));
     answers.back().ticket = ticket;
     sync = sync || (wants_sync(operation) && answers.back().status.ok());

@@ -32,12 +32,14 @@ Status translate(const rocksdb::Status& status, const std::string& hidden, const
   const auto say = [&](Code code, const char* remedy) {
     return Status(code, named + ": " + text + remedy, static_cast<int>(status.code()));
   };
-  if (status.IsNoSpace()) return say(Code::no_space, "; free space on its disk");
+  if (status.IsNoSpace() || text.find("Disk quota exceeded") != std::string::npos)
+    return say(Code::no_space, "; free space on its disk");
   if (text.find("Permission denied") != std::string::npos || text.find("Read-only file system") != std::string::npos)
     return say(Code::denied, "; make the directory and its files writable for this user");
+  if (text.find("Compression type") != std::string::npos)
+    return say(Code::unsupported, "; this RocksDB was built without it");
   if (status.IsCorruption()) return say(Code::corrupt, "; restore it from a backup, or see `ldb repair`");
   if (status.IsInvalidArgument()) return say(Code::corrupt, "; this is no database of VTX, name another directory");
-  if (status.IsNotSupported()) return say(Code::unsupported, "; this RocksDB was built without it");
   return say(Code::lost, "; VTX opens it again");
 }
 
@@ -208,6 +210,8 @@ void Disk::erase(Family family, const KeyRange& range) {
 }
 
 bool Disk::is_dirty() const { return parts_->batch.Count() > 0; }
+
+std::size_t Disk::waiting_bytes() const { return parts_->batch.GetDataSize(); }
 
 void Disk::write(bool sync) {
   rocksdb::WriteOptions options;
