@@ -98,6 +98,8 @@ Status Database::start(bool create, const Tuning& tuning) {
     return error.status;
   } catch (const std::bad_alloc&) {
     return {Code::lost, place_.path() + ": no memory to open it"};
+  } catch (const std::exception& error) {
+    return {Code::internal, place_.path() + ": " + error.what()};
   }
 }
 
@@ -199,6 +201,8 @@ Status Database::serve(Session& session, std::vector<Pending>& operations, std::
       die(error.status);
     } catch (const std::bad_alloc&) {
       die({Code::lost, place_.path() + ": no memory for the messages"});
+    } catch (const std::exception& error) {  // a defect of ours: the books may be wrong now, those on disk are not
+      die({Code::lost, place_.path() + ": " + error.what()});
     }
   }
   if (!dead_.ok()) {

@@ -66,6 +66,8 @@ rocksdb::DBOptions database_options(const Tuning& tuning) {
   options.max_background_jobs = 2;
   // Each open table reader costs memory, although index and filters are in the bounded cache.
   options.max_open_files = 256;
+  // Statistics of all files, read at the start, would only help to choose among compactions.
+  options.skip_stats_update_on_db_open = true;
   // The log is for people who look for a cause; a few small files of it do.
   options.max_log_file_size = 1 * kMiB;
   options.keep_log_file_num = 3;
@@ -162,6 +164,9 @@ Result<bool> Disk::probe(int fd, const std::string& named) {
 
   rocksdb::Options options;
   options.info_log = std::make_shared<NoLog>();
+  // One row is looked at, however many files there are.
+  options.max_open_files = 16;
+  options.skip_stats_update_on_db_open = true;
   rocksdb::DB* opened = nullptr;
   status = rocksdb::DB::OpenForReadOnly(options, hidden, &opened);
   if (!status.ok()) return tl::unexpected(translate(status, hidden, named));
