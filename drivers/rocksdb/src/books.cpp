@@ -10,24 +10,24 @@ constexpr const char* kStoreKey = "store";
 
 }  // namespace
 
-template <class F>
-void Books::each_table(F f) {
-  f(queues);
-  f(streams);
-  f(groups);
-  f(cursors);
-  f(retries);
-  f(claims);
-  f(producers);
-  f(origins);
-  f(holds);
-  f(requeued);
+template <class Self, class F>
+void Books::each_table(Self& self, F f) {
+  f(self.queues);
+  f(self.streams);
+  f(self.groups);
+  f(self.cursors);
+  f(self.retries);
+  f(self.claims);
+  f(self.producers);
+  f(self.origins);
+  f(self.holds);
+  f(self.requeued);
 }
 
 void Books::load() {
   const auto store = disk_.get(Family::books, kStoreKey);
   bool whole = store && decode(*store, store_);
-  each_table([&](auto& table) { whole = whole && table.load(disk_); });
+  each_table(*this, [&](auto& table) { whole = whole && table.load(disk_); });
   if (!whole) throw DiskError({Code::corrupt, "the rows of this VTX database are damaged; restore it from a backup"});
   index();
 }
@@ -46,13 +46,13 @@ void Books::index() {
 
 bool Books::is_touched() const {
   bool touched = false;
-  const_cast<Books*>(this)->each_table([&](const auto& table) { touched = touched || table.is_touched(); });
+  each_table(*this, [&](const auto& table) { touched = touched || table.is_touched(); });
   return touched;
 }
 
 bool Books::write() {
   if (!is_touched() && !disk_.is_dirty()) return false;
-  each_table([&](auto& table) { table.write(disk_); });
+  each_table(*this, [&](auto& table) { table.write(disk_); });
   disk_.put(Family::books, kStoreKey, encode(store_));
   return true;
 }

@@ -74,8 +74,8 @@ class Books {
  private:
   using StreamName = std::tuple<Id, std::string, std::string, u64>;          // queue, kind, peer, priority
   using GroupPlace = std::tuple<Id, std::string, std::string, std::string>;  // queue, kind, peer, name
-  template <class F>
-  void each_table(F f);
+  template <class Self, class F>
+  static void each_table(Self& self, F f);
   void index();
 
   Disk& disk_;

@@ -17,6 +17,8 @@ namespace {
 
 /// How long it may take until an exchanged directory is noticed by who only waits.
 constexpr auto kLook = 1s;
+/// What is gathered for one write is in memory twice for a moment.
+constexpr std::size_t kLargestWrite = std::size_t{16} << 20;
 
 struct Registry {
   std::mutex mutex;
@@ -96,6 +98,8 @@ Status Database::start(bool create, const Tuning& tuning) {
     return error.status;
   } catch (const std::bad_alloc&) {
     return {Code::lost, place_.path() + ": no memory to open it"};
+  } catch (const std::exception& error) {
+    return {Code::internal, place_.path() + ": " + error.what()};
   }
 }
 
@@ -170,7 +174,7 @@ void Database::run_all(Session& session, const std::vector<Pending>& operations,
   bool sync = false;
   waiting_->set_caller(&session);
   for (const auto& [ticket, operation] : operations) {
-    if (disk_->is_dirty() && reads_disk(operation)) flush(false);
+    if ((disk_->is_dirty() && reads_disk(operation)) || disk_->waiting_bytes() > kLargestWrite) flush(false);
     answers.push_back(run(operation));
     answers.back().ticket = ticket;
     sync = sync || (wants_sync(operation) && answers.back().status.ok());
@@ -197,6 +201,8 @@ Status Database::serve(Session& session, std::vector<Pending>& operations, std::
       die(error.status);
     } catch (const std::bad_alloc&) {
       die({Code::lost, place_.path() + ": no memory for the messages"});
+    } catch (const std::exception& error) {  // a defect of ours: the books may be wrong now, those on disk are not
+      die({Code::lost, place_.path() + ": " + error.what()});
     }
   }
   if (!dead_.ok()) {

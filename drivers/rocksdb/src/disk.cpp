@@ -32,12 +32,14 @@ Status translate(const rocksdb::Status& status, const std::string& hidden, const
   const auto say = [&](Code code, const char* remedy) {
     return Status(code, named + ": " + text + remedy, static_cast<int>(status.code()));
   };
-  if (status.IsNoSpace()) return say(Code::no_space, "; free space on its disk");
+  if (status.IsNoSpace() || text.find("Disk quota exceeded") != std::string::npos)
+    return say(Code::no_space, "; free space on its disk");
   if (text.find("Permission denied") != std::string::npos || text.find("Read-only file system") != std::string::npos)
     return say(Code::denied, "; make the directory and its files writable for this user");
+  if (text.find("Compression type") != std::string::npos)
+    return say(Code::unsupported, "; this RocksDB was built without it");
   if (status.IsCorruption()) return say(Code::corrupt, "; restore it from a backup, or see `ldb repair`");
   if (status.IsInvalidArgument()) return say(Code::corrupt, "; this is no database of VTX, name another directory");
-  if (status.IsNotSupported()) return say(Code::unsupported, "; this RocksDB was built without it");
   return say(Code::lost, "; VTX opens it again");
 }
 
@@ -64,6 +66,8 @@ rocksdb::DBOptions database_options(const Tuning& tuning) {
   options.max_background_jobs = 2;
   // Each open table reader costs memory, although index and filters are in the bounded cache.
   options.max_open_files = 256;
+  // Statistics of all files, read at the start, would only help to choose among compactions.
+  options.skip_stats_update_on_db_open = true;
   // The log is for people who look for a cause; a few small files of it do.
   options.max_log_file_size = 1 * kMiB;
   options.keep_log_file_num = 3;
@@ -160,6 +164,9 @@ Result<bool> Disk::probe(int fd, const std::string& named) {
 
   rocksdb::Options options;
   options.info_log = std::make_shared<NoLog>();
+  // One row is looked at, however many files there are.
+  options.max_open_files = 16;
+  options.skip_stats_update_on_db_open = true;
   rocksdb::DB* opened = nullptr;
   status = rocksdb::DB::OpenForReadOnly(options, hidden, &opened);
   if (!status.ok()) return tl::unexpected(translate(status, hidden, named));
@@ -208,6 +215,8 @@ void Disk::erase(Family family, const KeyRange& range) {
 }
 
 bool Disk::is_dirty() const { return parts_->batch.Count() > 0; }
+
+std::size_t Disk::waiting_bytes() const { return parts_->batch.GetDataSize(); }
 
 void Disk::write(bool sync) {
   rocksdb::WriteOptions options;

@@ -63,6 +63,7 @@ class Disk {
 
   /// True while the batch has something in it.
   bool is_dirty() const;
+  std::size_t waiting_bytes() const;
   /// Writes the batch as one, and begins a new one. Throws; what then is on disk is unknown until it is opened again.
   void write(bool sync);
   /// Makes sure that what was written is on disk. Throws.

@@ -105,6 +105,21 @@ void Ledger::end_holder(Id id) {
   for (const auto& [queue, what] : over) release(queue, what);
 }
 
+/// Those of sessions that are over, whose names may be free by now; and who has nothing any more is forgotten.
+void Ledger::end_holders() {
+  const auto with_names = [this] {
+    std::set<Id> found;
+    for (const auto& [name, row] : books_.holds.all()) found.insert(row.holder);
+    return found;
+  };
+  for (const Id id : with_names())
+    if (books_.holders.at(id).ended) end_holder(id);
+  const auto named = with_names();
+  std::erase_if(books_.holders, [&](const auto& entry) {
+    return entry.second.ended && entry.second.claims == 0 && !named.contains(entry.first);
+  });
+}
+
 void Ledger::release(Id queue, const std::string& what) {
   const std::string name = what;  // the row that it may belong to goes
   books_.holds.erase({queue, name});

@@ -89,6 +89,7 @@ class Ledger {
   // holders.cpp
   bool lives(Id holder) const;
   void end_holder(Id id);
+  void end_holders();
   void release(Id queue, const std::string& what);
   u64 remove_mailbox(Id queue, const std::string& peer);
   // locate.cpp

@@ -54,10 +54,7 @@ Seq Ledger::floor(const StreamRow& stream, const Retention& retention) {
 Completion Ledger::run(const driver::Tend& tend) {
   const QueueRow* queue = books_.find_queue(tend.queue);
   if (!queue) return refuse(Code::not_found, "There is no queue '" + tend.queue + "'.");
-  for (auto it = books_.holders.begin(); it != books_.holders.end();) {
-    const Id id = it->first;
-    if (it++->second.ended) end_holder(id);
-  }
+  end_holders();
   forget_producers();
   Completion answer;
   auto streams = books_.streams_of(queue->id);

@@ -51,6 +51,9 @@ Status RocksStore::start(const driver::Endpoint& endpoint, bool create) {
   stop();
   done_.clear();
   if (fd_ < 0) return {Code::invalid, "no file descriptors left; raise the limit (ulimit -n)"};
+  if (endpoint.has_authority && !endpoint.authority.empty())
+    return {Code::invalid, "a RocksDB directory has no host '" + endpoint.authority +
+                               "'; write rocksdb:///absolute/path or rocksdb:path"};
   const auto tuning = tuning_of(endpoint);
   if (!tuning) return tuning.error();
   auto database = Database::open(endpoint.path, create, *tuning, clock_);

@@ -72,6 +72,14 @@ TEST_F(OpenTest, RefusesOptionsThatMeanNothing) {
   }
 }
 
+TEST_F(OpenTest, RefusesAHost) {
+  Endpoint wrong = endpoint();
+  wrong.has_authority = true;
+  wrong.authority = "server";
+  EXPECT_EQ(RocksStore().start(wrong, true).code(), Code::invalid);
+  EXPECT_TRUE(fs::is_empty(directory_));
+}
+
 TEST_F(OpenTest, EveryCompressionKeepsMessages) {
   for (const std::string compression : {"none", "lz4", "zstd"}) {
     path_ = directory_ / compression;
