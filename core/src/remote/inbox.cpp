@@ -24,7 +24,7 @@ void Inbox::make_room() {
   }
   if (end_ < capacity_) return;
   const std::size_t used = end_ - begin_;
-  const std::size_t wanted = used * 2 > capacity_ ? std::max(kLeast, capacity_ * 2) : capacity_;
+  const std::size_t wanted = used * 2 >= capacity_ ? std::max(kLeast, capacity_ * 2) : capacity_;
   auto data = std::make_unique_for_overwrite<std::byte[]>(wanted);
   if (used > 0) std::memcpy(data.get(), data_.get() + begin_, used);
   data_ = std::move(data);

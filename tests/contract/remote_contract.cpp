@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The in-memory store as a database that only one can have open takes part in the contract, whoever has it: another one than the test's stores,
+// the first of them, or one that took it over from an owner that ended.
+#include "contract/store_contract.hpp"
+#include "support/directory.hpp"
+#include "support/manual_clock.hpp"
+#include "support/memory_owned.hpp"
+#include "support/threaded_store.hpp"
+
+namespace vtx::test {
+namespace {
+
+enum class Owner {
+  another,    ///< a store of the place's own
+  first,      ///< the first that the test opens
+  successor,  ///< one of the place's own, which took over from one that had been at work
+};
+
+class RemotePlace final : public StorePlace {
+ public:
+  explicit RemotePlace(Owner owner) {
+    if (owner == Owner::first) return;
+    owner_ = own();
+    if (owner == Owner::another) return;
+    const auto heir = own();
+    const auto guest = std::make_unique<StoreSession>(open(), endpoint());
+    guest->stream(guest->queue("of another life"));
+    owner_ = own();  // ends the one before: one of the two others takes over, and one more comes
+    EXPECT_TRUE(guest->wait_lost());
+  }
+
+  driver::Endpoint endpoint() const override {
+    driver::Endpoint endpoint;
+    endpoint.text = "memory:" + directory_.path("db");
+    endpoint.scheme = "memory";
+    endpoint.path = directory_.path("db");
+    return endpoint;
+  }
+  std::unique_ptr<driver::Store> open() override {
+    return std::make_unique<ThreadedStore>(driver::make_shared_store(open_owned(database_)));
+  }
+  void advance(Ms by) override { clock_.advance(by); }
+  std::function<void()> back_up() override {
+    return [database = database_, backup = database_->back_up()] { database->restore(backup); };
+  }
+
+ private:
+  std::unique_ptr<ThreadedStore> own() {
+    auto store = std::make_unique<ThreadedStore>(driver::make_shared_store(open_owned(database_)), true);
+    const Status started = store->start(endpoint(), true);
+    EXPECT_TRUE(started.ok()) << started.text();
+    return store;
+  }
+
+  const Directory directory_;
+  ManualClock clock_;
+  std::shared_ptr<MemoryDatabase> database_ = std::make_shared<MemoryDatabase>(clock_);
+  std::unique_ptr<ThreadedStore> owner_;
+};
+
+StoreUnderTest remote_under_test(Owner owner) {
+  return {"memory, shared", [owner] { return std::make_unique<RemotePlace>(owner); }};
+}
+
+}  // namespace
+
+VTX_STORE_CONTRACT(MemoryAttached, remote_under_test(Owner::another));
+VTX_STORE_CONTRACT(MemoryOwned, remote_under_test(Owner::first));
+VTX_STORE_CONTRACT(MemoryTakenOver, remote_under_test(Owner::successor));
+
+}  // namespace vtx::test
