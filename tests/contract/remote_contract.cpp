@@ -2,6 +2,8 @@
 //
 // The in-memory store as a database that only one can have open takes part in the contract, whoever has it: another one than the test's stores,
 // the first of them, or one that took it over from an owner that ended.
+#include <thread>
+
 #include "contract/store_contract.hpp"
 #include "support/directory.hpp"
 #include "support/manual_clock.hpp"
@@ -23,11 +25,15 @@ class RemotePlace final : public StorePlace {
     if (owner == Owner::first) return;
     owner_ = own();
     if (owner == Owner::another) return;
-    const auto heir = own();
     const auto guest = std::make_unique<StoreSession>(open(), endpoint());
-    guest->stream(guest->queue("of another life"));
-    owner_ = own();  // ends the one before: one of the two others takes over, and one more comes
+    guest->holder();
+    owner_ = own();  // first it attaches to the one before, which then ends
     EXPECT_TRUE(guest->wait_lost());
+    // It has the database as soon as nobody else can have it.
+    while (database_->own()) {
+      database_->disown();
+      std::this_thread::sleep_for(Ms(1));
+    }
   }
 
   driver::Endpoint endpoint() const override {
@@ -60,7 +66,7 @@ class RemotePlace final : public StorePlace {
 };
 
 StoreUnderTest remote_under_test(Owner owner) {
-  return {"memory, shared", [owner] { return std::make_unique<RemotePlace>(owner); }};
+  return {"memory, shared", [owner] { return std::make_unique<RemotePlace>(owner); }, true, owner == Owner::first};
 }
 
 }  // namespace

@@ -35,6 +35,8 @@ struct StoreUnderTest {
   std::function<std::unique_ptr<StorePlace>()> make;
   /// A holder whose session ended is reported dead by the next Beat of another. Otherwise the lease has to pass.
   bool sees_endings = true;
+  /// Nobody but the test's stores is at work. Otherwise somebody has made the database, and hears first that it went back in time.
+  bool is_alone = true;
 };
 
 inline void PrintTo(const StoreUnderTest& store, std::ostream* out) { *out << store.name; }

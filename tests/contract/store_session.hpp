@@ -95,6 +95,7 @@ class StoreSession {
   driver::Endpoint endpoint_;
   bool create_;
   bool opened_ = false;
+  bool lost_ = false;
   std::string epoch_;
   bool went_back_ = false;
   u64 last_ticket_ = 0;

@@ -70,6 +70,7 @@ void ThreadedStore::look() {
   std::vector<Completion> news;
   store_->poll(news);
   if (revives_ && std::ranges::any_of(news, [](const auto& one) { return one.event == Event::lost; })) {
+    std::this_thread::sleep_for(Ms{1});
     (void)store_->start(endpoint_, true);
     return;
   }

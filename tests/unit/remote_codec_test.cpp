@@ -59,12 +59,7 @@ class Filler {
   void set(driver::Buffer&) {}
   void set(driver::Append& append) {
     fields(*this, append);
-    append.priority = driver::kHighestPriority;
     append.only_if = 2;
-  }
-  void set(driver::OpenStream& open) {
-    fields(*this, open);
-    open.priority = 3;
   }
   template <class T>
   requires std::is_aggregate_v<T>
@@ -286,8 +281,6 @@ TEST(RemoteCodec, WhatNoEngineAsksIsRefused) {
   };
   EXPECT_TRUE(readable(driver::Check()));
   EXPECT_FALSE(readable(driver::Check(), 0));
-  EXPECT_FALSE(readable(driver::OpenStream{1, "main", "", 10}));
-  EXPECT_FALSE(readable(driver::OpenStream{1, "main", "", -1}));
   driver::Commit commit;
   commit.appends.resize(1);
   EXPECT_TRUE(readable(commit));

@@ -45,22 +45,19 @@ bool Guest::watch() {
 
 Fd Guest::take_process() { return std::move(process_.process); }
 
-void Guest::receive() {
-  if (state_ == State::ended) return;
-  const bool is_last = inbox_.fill(socket_.get()) == Inbox::State::ended;
-  take_frames(is_last);
-  if (is_last) end();
-  watch_socket();
+void Guest::fill() {
+  if (state_ != State::ended && !hung_up_) hung_up_ = inbox_.fill(socket_.get()) == Inbox::State::ended;
 }
 
 /// What there is no room for stays in the inbox until answers have left; of one that is gone already it is passed over.
-void Guest::take_frames(bool is_last) {
-  while (state_ != State::ended && !goodbye_ && (is_last || load() <= kFull)) {
+void Guest::take_all() {
+  while (state_ != State::ended && !goodbye_ && (hung_up_ || load() <= kFull)) {
     const auto frame = inbox_.next();
     if (!frame) break;
     if (load() <= kFull || frame->kind != Kind::request) take(*frame);
   }
-  if (inbox_.broken() || goodbye_) end();
+  if (inbox_.broken() || goodbye_ || hung_up_) end();
+  watch_socket();
 }
 
 void Guest::take(const Inbox::Frame& frame) {
@@ -116,8 +113,7 @@ void Guest::answer() {
   if (session_ == nullptr || state_ == State::ended) return;
   poll_session();
   flush();
-  take_frames(false);
-  watch_socket();
+  take_all();
 }
 
 void Guest::poll_session() {

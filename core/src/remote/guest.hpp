@@ -53,8 +53,12 @@ class Guest {
   /// The process behind it; an invalid descriptor when that is unknown.
   Fd take_process();
 
-  /// Its connection has news: takes what was asked and submits it.
-  void receive();
+  /// Its connection has news: what has come waits for take_all().
+  void fill();
+  /// Its connection has ended: what it still said is to be taken before what others say.
+  bool hung_up() const { return hung_up_; }
+  /// Submits what was asked.
+  void take_all();
   /// Its session may have answers: sends them.
   void answer();
   /// Its session has news, or the connection takes more.
@@ -79,7 +83,6 @@ class Guest {
     std::size_t weight = 0;
   };
 
-  void take_frames(bool is_last);
   void take(const Inbox::Frame& frame);
   void greet(Slice content);
   void ask(Slice content);
@@ -103,6 +106,7 @@ class Guest {
   std::map<u64, Asked> asked_;
   std::size_t weight_ = 0;    // of asked_
   bool missed_news_ = false;  // `changed` that had no room
+  bool hung_up_ = false;
   bool goodbye_ = false;
   bool expects_answer_ = false;
   std::unique_ptr<driver::Store> session_;

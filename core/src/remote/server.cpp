@@ -14,6 +14,8 @@ namespace {
 
 /// The listener's; guests count from 1.
 constexpr u64 kListener = 0;
+/// Then it is others' turn, though there may be more.
+constexpr int kLooks = 4;
 /// Until there may be descriptors again.
 constexpr Ms kBreather{500};
 
@@ -50,20 +52,35 @@ Ms Server::next_poll() const {
 
 void Server::receive() {
   if (clock_.now() >= listens_again_) listen(true);
-  for (const epoll_event& event : poller_.look()) take(event);
-  for (auto& [number, guest] : guests_) guest->tend();
+  // Until nothing more is there, so that whatever one guest did because of what another had said is seen together with that.
+  for (int i = 0; i < kLooks; ++i) {
+    bool any = false;
+    for (const epoll_event& event : poller_.look()) any |= take(event);
+    if (!any) break;
+  }
+  // Who has stopped has done so before anything else is done: its holders have ended then.
+  for (auto& [number, guest] : guests_)
+    if (guest->hung_up()) guest->take_all();
+  reap();
+  for (auto& [number, guest] : guests_) {
+    guest->take_all();
+    guest->tend();
+  }
 }
 
-void Server::take(const epoll_event& event) {
-  if (event.data.u64 == kListener) return accept_all();
+/// True when something was received.
+bool Server::take(const epoll_event& event) {
+  if (event.data.u64 == kListener) return accept_all(), true;
   const Keeper number = event.data.u64 >> 2;
   const auto part = static_cast<Guest::Part>(event.data.u64 & 3);
-  if (part == Guest::Part::process) return process_ended(number);
+  if (part == Guest::Part::process) return process_ended(number), false;
   const auto found = guests_.find(number);
-  if (found == guests_.end()) return;
+  if (found == guests_.end()) return false;
   Guest& guest = *found->second;
   if (part == Guest::Part::session || (event.events & EPOLLOUT) != 0) guest.expect_answer();
-  if (part == Guest::Part::socket && (event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) guest.receive();
+  const bool came = part == Guest::Part::socket && (event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0;
+  if (came) guest.fill();
+  return came && !guest.hung_up();
 }
 
 void Server::answer() {
@@ -101,7 +118,8 @@ void Server::listen(bool yes) {
 void Server::process_ended(Keeper number) {
   if (const auto guest = guests_.find(number); guest != guests_.end()) {
     // What it had sent before came first. Its process says no more, whoever else has the socket.
-    guest->second->receive();
+    guest->second->fill();
+    guest->second->take_all();
     guest->second->drop();
     return;
   }

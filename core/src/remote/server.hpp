@@ -38,7 +38,7 @@ class Server {
 
  private:
   void accept_all();
-  void take(const epoll_event& event);
+  bool take(const epoll_event& event);
   void process_ended(Keeper number);
   void reap();
   void end_holders(Keeper number);

@@ -70,15 +70,12 @@ constexpr bool all_tagged(std::index_sequence<I...>) {
 using Alternatives = std::make_index_sequence<std::variant_size_v<Operation>>;
 static_assert(all_tagged(Alternatives()), "an operation has no tag, or another's");
 
-bool is_priority(int priority) { return priority >= 0 && priority <= driver::kHighestPriority; }
-
 bool is_sane(const driver::Commit& commit) {
   return std::ranges::all_of(commit.appends, [&](const driver::Append& append) {
-    return is_priority(append.priority) && append.messages.size() <= driver::kMaxBatch && append.only_if >= -1 &&
+    return append.messages.size() <= driver::kMaxBatch && append.only_if >= -1 &&
            append.only_if < static_cast<std::int64_t>(commit.settles.size());
   });
 }
-bool is_sane(const driver::OpenStream& open) { return is_priority(open.priority); }
 template <class Other>
 bool is_sane(const Other&) {
   return true;

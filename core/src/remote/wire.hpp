@@ -64,7 +64,7 @@ bool write_goodbye(Bytes& out);
 bool read(Slice in, Hello& hello);
 bool read(Slice in, Welcome& welcome);
 bool read_refusal(Slice in, Status& status);
-/// Refuses also what no engine says, so that a store need not fear it: no ticket, a priority there is none of, an `only_if` that leads nowhere.
+/// Refuses also what no engine says, so that a store need not fear it: no ticket, a batch too large, an `only_if` that leads nowhere.
 bool read(Slice in, Request& request);
 /// Bodies and properties are copied into the completion's buffer, once.
 bool read(Slice in, driver::Completion& completion);
