@@ -48,7 +48,12 @@ class RemotePlace final : public StorePlace {
   }
   void advance(Ms by) override { clock_.advance(by); }
   std::function<void()> back_up() override {
-    return [database = database_, backup = database_->back_up()] { database->restore(backup); };
+    return [database = database_, backup = database_->back_up(), others = owner_ != nullptr] {
+      const u64 before = database->times_owned();
+      database->restore(backup);
+      // Its owner loses its session, and opens it again.
+      while (others && database->times_owned() == before) std::this_thread::sleep_for(Ms(1));
+    };
   }
 
  private:
@@ -66,7 +71,8 @@ class RemotePlace final : public StorePlace {
 };
 
 StoreUnderTest remote_under_test(Owner owner) {
-  return {"memory, shared", [owner] { return std::make_unique<RemotePlace>(owner); }, true, owner == Owner::first};
+  return {"memory, shared", [owner] { return std::make_unique<RemotePlace>(owner); }, true, owner == Owner::first,
+          owner == Owner::first};
 }
 
 }  // namespace

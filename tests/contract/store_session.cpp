@@ -140,7 +140,11 @@ Completion StoreSession::wait(u64 ticket) {
 }
 
 Completion StoreSession::run(driver::Operation operation) {
-  Completion answer = ask(std::move(operation));
+  Completion answer = ask(operation);
+  while (comes_back_ && (answer.status.code() == Code::lost || answer.status.code() == Code::in_doubt) && wait_lost()) {
+    start();
+    answer = ask(operation);
+  }
   EXPECT_TRUE(answer.status.ok()) << static_cast<int>(answer.status.code()) << ' ' << answer.status.text();
   return answer;
 }

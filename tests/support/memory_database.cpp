@@ -57,7 +57,14 @@ void MemoryDatabase::end(Id holder) {
 
 bool MemoryDatabase::own() {
   const std::lock_guard lock(mutex_);
-  return !std::exchange(owned_, true);
+  if (std::exchange(owned_, true)) return false;
+  ++times_owned_;
+  return true;
+}
+
+u64 MemoryDatabase::times_owned() {
+  const std::lock_guard lock(mutex_);
+  return times_owned_;
 }
 
 void MemoryDatabase::disown() {

@@ -48,6 +48,8 @@ class MemoryDatabase {
   /// Takes it for one owner, or gives it back (shared_store.hpp). False when somebody has it.
   bool own();
   void disown();
+  /// How often anybody got it.
+  u64 times_owned();
   /// Runs one operation to its end.
   driver::Completion run(Attachment& store, const driver::Operation& operation);
   /// Hands over what changed for the store since the last call, and whether its session was cut.
@@ -156,6 +158,7 @@ class MemoryDatabase {
   std::optional<Tables> synced_;
   bool created_ = false;
   bool owned_ = false;
+  u64 times_owned_ = 0;
   // Not in Tables, so that they outlive a backup and a loss of power: ids are never used again, and what goes back is noticed.
   Id last_id_ = 0;
   u64 newest_mark_ = 0;
