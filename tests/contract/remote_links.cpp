@@ -39,7 +39,7 @@ class RemoteLinkPlace final : public LinkPlace {
 
 LinkUnderTest remote_links(bool attached) {
   return {"memory, shared", "memory", vtx_shared_memory_driver,
-          [attached] { return std::make_unique<RemoteLinkPlace>(attached); }};
+          [attached] { return std::make_unique<RemoteLinkPlace>(attached); }, !attached};
 }
 
 }  // namespace
