@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -284,41 +286,79 @@ TEST_F(SharedStore, AHolderThatCameBackEndsWithItsNewSession) {
   EXPECT_TRUE(beat.holders[0].dead);
 }
 
+/// A process with a claim of the group, until it is killed.
+class Claimer {
+ public:
+  /// @param cuts  its connection ends then, without a word
+  Claimer(const Endpoint& endpoint, Id group, bool cuts) {
+    std::array<int, 2> claimed{};
+    if (::pipe(claimed.data()) != 0) std::abort();
+    pid_ = ::fork();
+    if (pid_ == 0) claim(endpoint, group, cuts, claimed[1]);
+    char said = 0;
+    EXPECT_EQ(::read(claimed[0], &said, 1), 1);
+    EXPECT_EQ(said, 'y');
+    ::close(claimed[0]);
+    ::close(claimed[1]);
+  }
+  ~Claimer() { kill(); }
+  void kill() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+
+ private:
+  /// The threads of the parent are not here: a store of its own, polled by itself.
+  [[noreturn]] static void claim(const Endpoint& endpoint, Id group, bool cuts, int told) {
+    const auto busy = [](const Endpoint&, bool) -> Result<std::unique_ptr<driver::OwnedDatabase>> {
+      return fail(Code::busy, "the parent has it");
+    };
+    StoreSession a(driver::make_shared_store(busy), endpoint);
+    const bool ok = a.claim(group, a.holder(Ms{3'600'000})).claim.has_value();
+    for (int fd = 3; cuts && fd < 1000; ++fd)
+      if (fd != told) ::close(fd);
+    if (::write(told, ok ? "y" : "n", 1) != 1) ::_exit(1);
+    while (true) ::pause();
+  }
+
+  pid_t pid_ = 0;
+};
+
+/// The one holder that has claims is alive until its process dies.
+void expect_to_end_with(Claimer& claimer, StoreSession& watcher) {
+  const Id mine = watcher.holder();
+  Completion beat;
+  for (int i = 0; i < 20; ++i) {
+    beat = watcher.run(Beat{mine, Ms{5000}});
+    ASSERT_EQ(beat.holders.size(), 1U);
+    EXPECT_FALSE(beat.holders[0].dead);
+    std::this_thread::sleep_for(Ms(1));
+  }
+  claimer.kill();
+  for (int i = 0; i < 2000 && !beat.holders[0].dead; ++i) {
+    std::this_thread::sleep_for(Ms(5));
+    beat = watcher.run(Beat{mine, Ms{5000}});
+    ASSERT_EQ(beat.holders.size(), 1U);
+  }
+  EXPECT_TRUE(beat.holders[0].dead);
+}
+
 TEST_F(SharedStore, HoldersOfAProcessThatDiedHaveEnded) {
   const auto owner = open();
   const Id queue = owner->queue("q");
   owner->append(owner->stream(queue), {"x"});
-  const Id group = owner->group(queue);
-  // The child has no threads of ours: a store of its own, polled by itself.
-  std::array<int, 2> claimed{};
-  ASSERT_EQ(::pipe(claimed.data()), 0);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const auto busy = [](const Endpoint&, bool) -> Result<std::unique_ptr<driver::OwnedDatabase>> {
-      return fail(Code::busy, "the parent has it");
-    };
-    auto* a = new StoreSession(driver::make_shared_store(busy), endpoint_);
-    const bool ok = a->claim(group, a->holder(Ms{3'600'000})).claim.has_value();
-    if (::write(claimed[1], ok ? "y" : "n", 1) != 1) ::_exit(1);
-    while (true) ::pause();
-  }
-  char said = 0;
-  ASSERT_EQ(::read(claimed[0], &said, 1), 1);
-  EXPECT_EQ(said, 'y');
-  const Id mine = owner->holder();
-  Completion beat = owner->run(Beat{mine, Ms{5000}});
-  ASSERT_EQ(beat.holders.size(), 1U);
-  EXPECT_FALSE(beat.holders[0].dead);
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-  for (int i = 0; i < 1000 && !beat.holders[0].dead; ++i) {
-    std::this_thread::sleep_for(Ms(5));
-    beat = owner->run(Beat{mine, Ms{5000}});
-    ASSERT_EQ(beat.holders.size(), 1U);
-  }
-  EXPECT_TRUE(beat.holders[0].dead);
-  ::close(claimed[0]);
-  ::close(claimed[1]);
+  Claimer claimer(endpoint_, owner->group(queue), false);
+  expect_to_end_with(claimer, *owner);
+}
+
+TEST_F(SharedStore, HoldersWhoseConnectionWasCutEndWithTheirProcess) {
+  const auto owner = open();
+  const Id queue = owner->queue("q");
+  owner->append(owner->stream(queue), {"x"});
+  Claimer claimer(endpoint_, owner->group(queue), true);
+  expect_to_end_with(claimer, *owner);
 }
 
 TEST_F(SharedStore, WhoDoesNotReadIsBoundedAndInNobodysWay) {
