@@ -11,6 +11,7 @@
 #include <span>
 
 #include "vtx/driver/store.hpp"
+#include "vtx/export.h"
 
 namespace vtx::driver {
 
