@@ -156,8 +156,8 @@ void Ledger::append(const Append& append, Completion& answer) {
       delay(stream, message);
       continue;
     }
-    NewMessage& row = fresh.emplace_back(text_of(message.body), message.properties, message.frames, StoreTime{});
-    if (message.ttl > Ms::zero()) row.expires = std::max(now(), stream.newest) + message.ttl;
+    fresh.push_back({text_of(message.body), message.properties, message.frames, {}});
+    if (message.ttl > Ms::zero()) fresh.back().expires = std::max(now(), stream.newest) + message.ttl;
   }
   if (!fresh.empty()) log_.append(stream, fresh, now());
   answer.head = stream.head;

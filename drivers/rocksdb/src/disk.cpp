@@ -108,6 +108,11 @@ class NoLog final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
+Status of_others(const std::string& directory, const std::string& file) {
+  return {Code::corrupt,
+          directory + " has something else in it (" + file + "); name a directory that is VTX's, or a new one"};
+}
+
 /// What RocksDB makes in a new directory before CURRENT is there: somebody was interrupted.
 bool is_beginning(const std::string& name) {
   return name == "LOCK" || name == "IDENTITY" || name.starts_with("LOG") || name.starts_with("MANIFEST-") ||
@@ -150,8 +155,7 @@ Result<bool> Disk::probe(int fd, const std::string& named) {
   for (auto it = std::filesystem::directory_iterator(hidden, error);
        empty && it != std::filesystem::directory_iterator(); it.increment(error))
     if (const std::string name = it->path().filename(); !is_beginning(name))
-      return fail(Code::corrupt,
-                  named + " has something else in it (" + name + "); name a directory that is VTX's, or a new one");
+      return tl::unexpected(of_others(named, name));
   if (error) return fail(Code::denied, named + ": " + error.message(), error.value());
   if (empty) return false;
 
@@ -184,6 +188,7 @@ Result<std::unique_ptr<Disk>> Disk::open(int fd, const std::string& named, const
   parts->hidden = path_of(fd);
   parts->named = named;
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  families.reserve(kFamilies);
   for (int i = 0; i < kFamilies; ++i)
     families.emplace_back(kNames[static_cast<std::size_t>(i)], family_options(static_cast<Family>(i), tuning));
   rocksdb::DB* db = nullptr;
@@ -265,7 +270,7 @@ std::string Disk::version() { return rocksdb::GetRocksVersionAsString(); }
 void Disk::stop_background() { rocksdb::CancelAllBackgroundWork(parts_->db.get(), true); }
 
 struct Cursor::Parts {
-  const Disk::Parts* disk;
+  const Disk::Parts* disk = nullptr;
   KeyRange range;
   rocksdb::Slice lower;
   rocksdb::Slice upper;

@@ -121,9 +121,8 @@ void Ledger::end_holders() {
 }
 
 void Ledger::release(Id queue, const std::string& what) {
-  const std::string name = what;  // the row that it may belong to goes
-  books_.holds.erase({queue, name});
-  const std::string peer(driver::peer_of_hold(name));
+  books_.holds.erase({queue, what});
+  const std::string peer(driver::peer_of_hold(what));
   if (driver::is_anonymous(peer)) (void)remove_mailbox(queue, peer);
 }
 

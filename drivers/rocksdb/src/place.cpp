@@ -68,7 +68,7 @@ Result<Place> Place::open(const std::string& path, bool create) {
 }
 
 Place::Place(Place&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)), key_(other.key_) {}
+    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)), key_(std::move(other.key_)) {}
 
 Place::~Place() {
   if (fd_ >= 0) ::close(fd_);

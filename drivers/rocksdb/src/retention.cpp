@@ -64,7 +64,7 @@ Completion Ledger::run(const driver::Tend& tend) {
   if (!retention || retention->kind == Retention::Kind::forever) return answer;
   const bool spares_groups = retention->kind == Retention::Kind::consumed;
   // Begins behind the last that was tended: a stream which always has more holds up no other.
-  std::ranges::rotate(streams, std::ranges::upper_bound(streams, queue->tended));
+  std::rotate(streams.begin(), std::ranges::upper_bound(streams, queue->tended), streams.end());
   Id last = queue->tended;
   for (const Id id : streams) {
     if (answer.count < kRetiredAtOnce) last = id;
