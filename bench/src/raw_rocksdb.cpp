@@ -79,8 +79,7 @@ RawRocks::RawRocks(const std::string& path, std::size_t message_size) : parts_(s
   rocksdb::ColumnFamilyOptions books = family;
   books.write_buffer_size = 8 * kMiB;
   rocksdb::DB* db = nullptr;
-  check(
-      rocksdb::DB::Open(options, path, {{"default", books}, {"messages", family}}, &parts_->families, &db));
+  check(rocksdb::DB::Open(options, path, {{"default", books}, {"messages", family}}, &parts_->families, &db));
   parts_->db.reset(db);
 }
 
@@ -111,8 +110,7 @@ void RawRocks::append(std::uint64_t count) {
   ++at.commits;
   // The rows that tell of it: the stream, its producer, the mark.
   const std::string row = big_endian(at.written, at.commits) + std::string(32, 'r');
-  for (const char* key : {"stream 1", "producer 0123456789abcdef", "mark"})
-    check(batch.Put(at.families[0], key, row));
+  for (const char* key : {"stream 1", "producer 0123456789abcdef", "mark"}) check(batch.Put(at.families[0], key, row));
   rocksdb::WriteOptions synced;
   synced.sync = true;
   check(at.db->Write(synced, &batch));

@@ -186,7 +186,9 @@ Case rocks_rate(const Options& options) {
   fast.values = latencies_at(20'000, arena.another(), options);
   const double floor = median(disk.values) + median(hops.values);
   Series sum{"the two together, by 20,000", {floor}, {}, {median(fast.values) / floor}, 3.0};
-  return {"rocksdb-rate", "RocksDB: from the moment a message was due to be sent to its receipt, durability=sync", "us",
+  return {"rocksdb-rate",
+          "RocksDB: from the moment a message was due to be sent to its receipt, durability=sync",
+          "us",
           {fast, sum, slow, disk, hops}};
 }
 

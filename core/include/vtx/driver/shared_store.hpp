@@ -3,7 +3,7 @@
 // For databases that only one process can have open: who opens one first owns it, and every other store, of this process or another, attaches
 // to the owner through a Unix socket beside the database. When the owner ends, however it ends, one of the others takes over by itself.
 // A driver brings the database and sessions on it; sockets, handshakes, take-over and whose holders are whose are core's.
-// docs/decisions/0005-one-owner.md tells why it is as it is.
+// docs/decisions/0006-one-owner.md tells why it is as it is.
 #pragma once
 
 #include <functional>
