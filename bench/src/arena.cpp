@@ -24,7 +24,7 @@ Arena::~Arena() {
 }
 
 std::string Arena::fresh() {
-  for (const auto& entry : std::filesystem::directory_iterator(directory_)) std::filesystem::remove(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(directory_)) std::filesystem::remove_all(entry.path());
   // What was removed is still being written and discarded: that belongs to no measurement.
   sync();
   return another();

@@ -24,6 +24,11 @@ Case retention(const Options& options);
 Case delayed(const Options& options);
 // wakeup.cpp
 Case wakeup(const Options& options);
+// rocksdb.cpp
+Case rocks_enqueue(const Options& options);
+Case rocks_both(const Options& options);
+Case rocks_replay(const Options& options);
+Case rocks_rate(const Options& options);
 // postgres.cpp
 Case pg_enqueue(const Options& options);
 Case pg_both(const Options& options);

@@ -29,6 +29,12 @@ constexpr Entry kCases[] = {{"enqueue", enqueue},
                             {"latency", latency},
                             {"retention", retention},
                             {"wakeup", wakeup},
+#ifdef VTX_BENCH_ROCKSDB
+                            {"rocksdb-enqueue", rocks_enqueue},
+                            {"rocksdb-both", rocks_both},
+                            {"rocksdb-replay", rocks_replay},
+                            {"rocksdb-rate", rocks_rate},
+#endif
 #ifdef VTX_BENCH_POSTGRES
                             {"pg-enqueue", pg_enqueue, true},
                             {"pg-both", pg_both, true},

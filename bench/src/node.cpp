@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "node.hpp"
 
+#ifdef VTX_BENCH_ROCKSDB
+#include "vtx/drivers/rocksdb.h"
+#endif
 #ifdef VTX_BENCH_POSTGRES
 #include <vtx/drivers/postgres.h>
+#endif
+#ifdef VTX_BENCH_ROCKSDB
+#include <vtx/drivers/rocksdb.h>
 #endif
 #include <vtx/drivers/sqlite.h>
 
@@ -27,6 +33,9 @@ void check_zmq(int result, const char* what) {
 Node::Node(int hwm) : hwm_(hwm), context_(zmq_ctx_new()), vtx_(vtx_new(context_)) {
   if (vtx_ == nullptr) throw Failure(std::string("vtx_new: ") + vtx_last_error());
   check(vtx_register(vtx_, "sqlite", vtx_sqlite_driver), "vtx_register");
+#ifdef VTX_BENCH_ROCKSDB
+  check(vtx_register(vtx_, "rocksdb", vtx_rocksdb_driver), "vtx_register");
+#endif
 #ifdef VTX_BENCH_POSTGRES
   for (const char* scheme : {"postgres", "postgresql"})
     check(vtx_register(vtx_, scheme, vtx_postgres_driver), "vtx_register");

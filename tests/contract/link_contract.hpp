@@ -33,6 +33,8 @@ struct LinkUnderTest {
   const char* scheme;
   vtx_driver_fn driver;
   std::function<std::unique_ptr<LinkPlace>()> make;
+  /// Nobody but the test's links is at work. Otherwise somebody else may hear first that the store went back in time.
+  bool is_alone = true;
 };
 
 inline void PrintTo(const LinkUnderTest& link, std::ostream* out) { *out << link.name; }
@@ -43,6 +45,7 @@ class LinkScene {
   explicit LinkScene(LinkUnderTest under_test)
       : under_test_(std::move(under_test)), place_(under_test_.make()), world_(open()) {}
 
+  bool is_alone() const { return under_test_.is_alone; }
   std::unique_ptr<World> open(int max_sockets = 0) const {
     return std::make_unique<World>(under_test_.scheme, under_test_.driver, max_sockets);
   }

@@ -35,6 +35,10 @@ struct StoreUnderTest {
   std::function<std::unique_ptr<StorePlace>()> make;
   /// A holder whose session ended is reported dead by the next Beat of another. Otherwise the lease has to pass.
   bool sees_endings = true;
+  /// Nobody but the test's stores is at work. Otherwise somebody has made the database, and hears first that it went back in time.
+  bool is_alone = true;
+  /// A session may end because another store stopped: then it is opened again.
+  bool sessions_hang_together = false;
 };
 
 inline void PrintTo(const StoreUnderTest& store, std::ostream* out) { *out << store.name; }
@@ -44,7 +48,9 @@ class StoreContract : public testing::TestWithParam<StoreUnderTest> {
   void SetUp() override { place_ = GetParam().make(); }
 
   std::unique_ptr<StoreSession> open(bool create = true) {
-    return std::make_unique<StoreSession>(place_->open(), place_->endpoint(), create);
+    auto session = std::make_unique<StoreSession>(place_->open(), place_->endpoint(), create);
+    if (GetParam().sessions_hang_together) session->come_back();
+    return session;
   }
   StorePlace& place() { return *place_; }
 

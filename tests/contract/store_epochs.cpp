@@ -98,7 +98,7 @@ TEST_P(StoreContract, WhoOpensAStoreThatWentBackIsTold) {
   }
   restore();
   const auto b = open();
-  EXPECT_TRUE(b->went_back());
+  EXPECT_EQ(b->went_back(), GetParam().is_alone);
   EXPECT_NE(b->epoch(), before);
   EXPECT_FALSE(open()->went_back());  // it is known now
 }

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <thread>
+#include <utility>
 
 namespace vtx::test {
 
@@ -76,10 +78,16 @@ StoreSession::~StoreSession() { store_->stop(); }
 
 void StoreSession::start() {
   opened_ = false;
-  const Status status = store_->start(endpoint_, create_);
-  ASSERT_TRUE(status.ok()) << status.text();
   const auto deadline = Time::now() + kGenerous;
-  while (!opened_ && Time::now() < deadline) pump(deadline);
+  lost_ = true;
+  while (!opened_ && Time::now() < deadline) {
+    if (std::exchange(lost_, false)) {
+      const Status status = store_->start(endpoint_, create_);
+      ASSERT_TRUE(status.ok()) << status.text();
+    }
+    pump(deadline);
+    if (lost_) std::this_thread::sleep_for(Ms(5));  // an engine's backoff
+  }
   ASSERT_TRUE(opened_) << "the session did not open";
 }
 
@@ -98,7 +106,10 @@ void StoreSession::pump(Time::time_point deadline) {
         epoch_ = one.epoch;
         went_back_ = one.went_back;
         break;
-      case driver::Event::lost: opened_ = false; break;
+      case driver::Event::lost:
+        opened_ = false;
+        lost_ = true;
+        break;
       case driver::Event::changed: changed_.insert(one.changed); break;
     }
   }
@@ -129,7 +140,11 @@ Completion StoreSession::wait(u64 ticket) {
 }
 
 Completion StoreSession::run(driver::Operation operation) {
-  Completion answer = ask(std::move(operation));
+  Completion answer = ask(operation);
+  while (comes_back_ && (answer.status.code() == Code::lost || answer.status.code() == Code::in_doubt) && wait_lost()) {
+    start();
+    answer = ask(operation);
+  }
   EXPECT_TRUE(answer.status.ok()) << static_cast<int>(answer.status.code()) << ' ' << answer.status.text();
   return answer;
 }

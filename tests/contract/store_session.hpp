@@ -61,6 +61,8 @@ class StoreSession {
   // --- operations
   u64 submit(driver::Operation operation);
   Completion wait(u64 ticket);
+  /// From now on run() opens a session that was lost again, and repeats what was to be done.
+  void come_back() { comes_back_ = true; }
   /// Submits and waits; the answer may be a failure.
   Completion ask(driver::Operation operation) { return wait(submit(std::move(operation))); }
   /// Likewise, and a failure fails the test.
@@ -95,6 +97,8 @@ class StoreSession {
   driver::Endpoint endpoint_;
   bool create_;
   bool opened_ = false;
+  bool lost_ = false;
+  bool comes_back_ = false;
   std::string epoch_;
   bool went_back_ = false;
   u64 last_ticket_ = 0;

@@ -42,11 +42,34 @@ void MemoryDatabase::detach(Attachment& store, bool ends_holders) {
   const std::lock_guard lock(mutex_);
   attached_.erase(&store);
   if (!ends_holders) return;
-  for (const Id holder : store.holders) {
-    const auto row = tables_.holders.find(holder);
-    if (row != tables_.holders.end()) row->second.ended = true;
-  }
-  store.holders.clear();
+  for (const Id holder : std::exchange(store.holders, {})) end(holder);
+}
+
+void MemoryDatabase::end_holders(std::span<const Id> holders) {
+  const std::lock_guard lock(mutex_);
+  for (const Id holder : holders) end(holder);
+}
+
+void MemoryDatabase::end(Id holder) {
+  const auto row = tables_.holders.find(holder);
+  if (row != tables_.holders.end()) row->second.ended = true;
+}
+
+bool MemoryDatabase::own() {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(owned_, true)) return false;
+  ++times_owned_;
+  return true;
+}
+
+u64 MemoryDatabase::times_owned() {
+  const std::lock_guard lock(mutex_);
+  return times_owned_;
+}
+
+void MemoryDatabase::disown() {
+  const std::lock_guard lock(mutex_);
+  owned_ = false;
 }
 
 Completion MemoryDatabase::run(Attachment& store, const driver::Operation& operation) {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <mutex>
+#include <span>
 
 #include "support/memory_tables.hpp"
 #include "vtx/driver/clock.hpp"
@@ -42,6 +43,13 @@ class MemoryDatabase {
   Status attach(Attachment& store, bool create);
   /// Ends the store's session; with `ends_holders` as a clean stop does, else as a cut connection.
   void detach(Attachment& store, bool ends_holders);
+  /// These have ended, whoever brought them forth.
+  void end_holders(std::span<const Id> holders);
+  /// Takes it for one owner, or gives it back (shared_store.hpp). False when somebody has it.
+  bool own();
+  void disown();
+  /// How often anybody got it.
+  u64 times_owned();
   /// Runs one operation to its end.
   driver::Completion run(Attachment& store, const driver::Operation& operation);
   /// Hands over what changed for the store since the last call, and whether its session was cut.
@@ -104,6 +112,7 @@ class MemoryDatabase {
   Seq next_offered(const GroupRow& group, const StreamRow& stream, Seq from, Seq to) const;
   std::vector<const StreamRow*> streams_of(const GroupRow& group) const;
   bool lives(Id holder) const;
+  void end(Id holder);
 
   // memory_retention.cpp
   Seq floor(const GroupRow& group, const StreamRow& stream) const;
@@ -148,6 +157,8 @@ class MemoryDatabase {
   Tables tables_;
   std::optional<Tables> synced_;
   bool created_ = false;
+  bool owned_ = false;
+  u64 times_owned_ = 0;
   // Not in Tables, so that they outlive a backup and a loss of power: ids are never used again, and what goes back is noticed.
   Id last_id_ = 0;
   u64 newest_mark_ = 0;

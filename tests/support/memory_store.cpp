@@ -157,7 +157,7 @@ void MemoryStore::run_pending() {
 void MemoryStore::end_session(bool clean) {
   if (!live_) return;
   live_ = false;
-  database_->detach(attachment_, clean);
+  database_->detach(attachment_, clean && !leaves_holders_);
   // Commits whose answers wait to be shuffled have run, but nobody will ever hear that.
   for (Answered& done : answered_) {
     if (!done.commit || !done.completion.status.ok()) continue;

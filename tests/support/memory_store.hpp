@@ -95,6 +95,8 @@ class MemoryStore final : public driver::Store {
   /// Finds its database at start(), by the endpoint's path, in the registry below.
   MemoryStore();
   explicit MemoryStore(std::shared_ptr<MemoryDatabase> database, std::shared_ptr<MemoryFaults> faults = {});
+  /// As a session of a driver::OwnedDatabase: nobody's holders end with it.
+  void leave_holders() { leaves_holders_ = true; }
   ~MemoryStore() override;
   MemoryStore(const MemoryStore&) = delete;
   MemoryStore& operator=(const MemoryStore&) = delete;
@@ -127,6 +129,7 @@ class MemoryStore final : public driver::Store {
   std::shared_ptr<MemoryFaults> faults_;      // shared: with the test
   int fd_ = -1;
   bool live_ = false;
+  bool leaves_holders_ = false;
   Attachment attachment_;
   std::deque<Pending> pending_;
   std::deque<Answered> answered_;

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// The RocksDB driver against RocksDB itself, a plain file, and the bridge without a store: all in turn in one run.
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "cases.hpp"
+#include "node.hpp"
+#include "raw_rocksdb.hpp"
+#include "relay.hpp"
+#include "worker.hpp"
+
+namespace vtx::bench {
+namespace {
+
+constexpr auto kRate = "messages/s";
+
+std::string rocks_at(const std::string& path, const std::string& retain) {
+  return "rocksdb:" + path + "?queue=bench&retain=" + retain;
+}
+
+struct Run {
+  double seconds;
+  std::uint64_t batch;  ///< messages a commit
+};
+
+Run vtx_enqueue(const std::string& path, const Options& options) {
+  Node node(options.hwm);
+  void* push = node.open(ZMQ_PUSH, rocks_at(path, "forever"));
+  const auto start = Clock::now();
+  Worker sending([&] { send_numbered(push, options.messages, options.size); });
+  sending.join();
+  node.flush(push);
+  const double seconds = seconds_since(start);
+  const auto stats = node.stats(push);
+  return {seconds, std::max<std::uint64_t>(stats.durable / std::max<std::uint64_t>(stats.commits, 1), 1)};
+}
+
+double vtx_both(const std::string& path, const std::string& retain, const Options& options) {
+  Node node(options.hwm);
+  void* push = node.open(ZMQ_PUSH, rocks_at(path, retain));
+  void* pull = node.open(ZMQ_PULL, rocks_at(path, retain));
+  const auto start = Clock::now();
+  Worker sending([&] { send_numbered(push, options.messages, options.size); });
+  receive_numbered(pull, options.messages);
+  sending.join();
+  node.flush(push);
+  return seconds_since(start);
+}
+
+double ceiling(const Options& options) {
+  Relay relay(options.hwm);
+  const auto start = Clock::now();
+  Worker sending([&] { send_numbered(relay.push(), options.messages, options.size); });
+  receive_numbered(relay.pull(), options.messages);
+  sending.join();
+  return seconds_since(start);
+}
+
+template <class Raw>
+double raw_append(const std::string& path, std::uint64_t batch, const Options& options) {
+  Raw raw(path, options.size);
+  const auto start = Clock::now();
+  for (std::uint64_t left = options.messages; left > 0;) {
+    const std::uint64_t count = std::min(left, batch);
+    raw.append(count);
+    left -= count;
+  }
+  return seconds_since(start);
+}
+
+void note(Series& series, double messages, double seconds, double vtx_seconds) {
+  series.values.push_back(messages / seconds);
+  series.ratios.push_back(seconds / vtx_seconds);
+}
+
+/// Sends at a steady pace, each message with the time when it was due: a sender that falls behind is late, too.
+std::vector<double> latencies_at(std::uint64_t rate, const std::string& path, const Options& options) {
+  Node node(options.hwm);
+  void* push = node.open(ZMQ_PUSH, rocks_at(path, "consumed"));
+  void* pull = node.open(ZMQ_PULL, rocks_at(path, "consumed"));
+  const std::uint64_t warm_up = rate / 2;
+  const std::uint64_t count = warm_up + std::min(options.messages, rate * 5);
+  const auto begin = Clock::now() + std::chrono::milliseconds(10);
+  const auto due = [&](std::uint64_t number) {
+    return begin + std::chrono::nanoseconds(number * 1'000'000'000 / rate);
+  };
+  Worker sending([&] {
+    std::string body(options.size, 'x');
+    for (std::uint64_t number = 0; number < count; ++number) {
+      // As an application with a timer: what is due goes, then it sleeps.
+      if (Clock::now() < due(number)) std::this_thread::sleep_until(due(number));
+      std::memcpy(body.data(), &number, sizeof number);
+      zmq_send(push, body.data(), body.size(), 0);
+    }
+  });
+  std::vector<double> microseconds;
+  std::string body(options.size, 'x');
+  for (std::uint64_t number = 0; number < count; ++number) {
+    if (zmq_recv(pull, body.data(), body.size(), 0) < 0) throw Failure("zmq_recv");
+    if (number >= warm_up) microseconds.push_back(1e6 * seconds_since(due(number)));
+  }
+  sending.join();
+  return microseconds;
+}
+
+/// One message at a time: the disk's sync, and the hops between threads that no message can do without.
+void measure_floor(Arena& arena, const Options& options, Series& disk, Series& hops) {
+  RawFile file(arena.another(), options.size);
+  Relay relay(options.hwm);
+  std::string body(options.size, 'x');
+  for (std::uint64_t i = 0; i < options.singles; ++i) {
+    auto start = Clock::now();
+    file.sync_one();
+    disk.values.push_back(1e6 * seconds_since(start));
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+    start = Clock::now();
+    zmq_send(relay.push(), body.data(), body.size(), 0);
+    zmq_recv(relay.pull(), body.data(), body.size(), 0);
+    hops.values.push_back(1e6 * seconds_since(start));
+  }
+}
+
+}  // namespace
+
+Case rocks_enqueue(const Options& options) {
+  Arena arena(options.directory);
+  const auto messages = static_cast<double>(options.messages);
+  Series vtx{"VTX", {}, 0};
+  Series raw{"raw RocksDB, same layout", {}, 0, {}, 0.75};
+  Series file{"raw file, fdatasync a batch", {}, 0};
+  for (std::size_t round = 0; round < options.rounds; ++round) {
+    const Run run = vtx_enqueue(arena.fresh(), options);
+    vtx.values.push_back(messages / run.seconds);
+    vtx.batch = *vtx.batch + static_cast<double>(run.batch) / static_cast<double>(options.rounds);
+    note(raw, messages, raw_append<RawRocks>(arena.fresh(), run.batch, options), run.seconds);
+    note(file, messages, raw_append<RawFile>(arena.fresh(), run.batch, options), run.seconds);
+  }
+  raw.batch = file.batch = vtx.batch;
+  return {"rocksdb-enqueue", "RocksDB: from the first send until flushed", kRate, {vtx, raw, file}};
+}
+
+Case rocks_both(const Options& options) {
+  Arena arena(options.directory);
+  const auto messages = static_cast<double>(options.messages);
+  Series kept{"VTX, everything kept", {}, {}}, vtx{"VTX, what is consumed is removed", {}, {}};
+  Series hops{"two inproc hops, no store", {}, {}, {}, 0.3};
+  for (std::size_t round = 0; round < options.rounds; ++round) {
+    kept.values.push_back(messages / vtx_both(arena.fresh(), "forever", options));
+    const double seconds = vtx_both(arena.fresh(), "consumed", options);
+    vtx.values.push_back(messages / seconds);
+    note(hops, messages, ceiling(options), seconds);
+  }
+  return {"rocksdb-both", "RocksDB: enqueue and consume at once", kRate, {vtx, kept, hops}};
+}
+
+Case rocks_replay(const Options& options) {
+  Arena arena(options.directory);
+  const auto messages = static_cast<double>(options.messages);
+  const std::string path = arena.fresh();
+  (void)vtx_enqueue(path, options);
+  Series vtx{"VTX, one late subscriber", {}, {}};
+  Series hops{"two inproc hops, no store", {}, {}, {}, 0.5};
+  for (std::size_t round = 0; round < options.rounds; ++round) {
+    double seconds = 0;
+    {
+      Node node(options.hwm);
+      const auto start = Clock::now();
+      void* sub = node.open(ZMQ_SUB, rocks_at(path, "forever") + "&from=oldest");
+      receive_numbered(sub, options.messages);
+      seconds = seconds_since(start);
+    }
+    vtx.values.push_back(messages / seconds);
+    note(hops, messages, ceiling(options), seconds);
+  }
+  return {"rocksdb-replay", "RocksDB: read a history from its beginning", kRate, {vtx, hops}};
+}
+
+Case rocks_rate(const Options& options) {
+  Arena arena(options.directory);
+  Series disk{"fdatasync of one message", {}, {}}, hops{"two inproc hops: two thread wake-ups", {}, {}};
+  Series slow{"VTX, 1,000 messages a second", {}, {}}, fast{"VTX, 20,000 messages a second", {}, {}};
+  measure_floor(arena, options, disk, hops);
+  slow.values = latencies_at(1000, arena.another(), options);
+  fast.values = latencies_at(20'000, arena.another(), options);
+  const double floor = median(disk.values) + median(hops.values);
+  Series sum{"the two together, by 20,000", {floor}, {}, {median(fast.values) / floor}, 3.0};
+  return {"rocksdb-rate",
+          "RocksDB: from the moment a message was due to be sent to its receipt, durability=sync",
+          "us",
+          {fast, sum, slow, disk, hops}};
+}
+
+}  // namespace vtx::bench

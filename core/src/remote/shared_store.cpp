@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Who may have the database owns it and serves the others; who may not is one of those others. Which of the two is found out anew with each
+// session: that is all there is to taking over.
+#include "vtx/driver/shared_store.hpp"
+
+#include <algorithm>
+
+#include "remote/remote_store.hpp"
+#include "remote/server.hpp"
+
+namespace vtx::remote {
+
+using namespace driver;
+
+namespace {
+
+/// The keeper of the owner's own holders.
+constexpr Keeper kOwn = 0;
+
+/// The database, while this store has it.
+struct Ownership {
+  std::unique_ptr<OwnedDatabase> database;
+  HolderBook book;
+  std::unique_ptr<Server> server;
+  std::unique_ptr<Store> session;
+};
+
+class SharedStore final : public Store {
+ public:
+  explicit SharedStore(OpenOwned open) : open_(std::move(open)) {
+    (void)poller_.add(bell_.fd(), 0);
+    (void)poller_.add(remote_.fd(), 0);
+  }
+  ~SharedStore() override { stop(); }
+  SharedStore(const SharedStore&) = delete;
+  SharedStore& operator=(const SharedStore&) = delete;
+
+  Status start(const Endpoint& endpoint, bool create) override;
+  void submit(u64 ticket, Operation operation) override;
+  void poll(std::vector<Completion>& out) override;
+  int fd() const override { return poller_.fd(); }
+  Ms next_poll() const override;
+  void stop() override;
+
+ private:
+  Status own(std::unique_ptr<OwnedDatabase> database, const Endpoint& endpoint, bool create);
+  void poll_own(std::vector<Completion>& out);
+  void give_up(const Status& why);
+
+  const OpenOwned open_;
+  Poller poller_;
+  Bell bell_;  // for what is left to be said by a session that has ended
+  RemoteStore remote_;
+  std::unique_ptr<Ownership> own_;
+  std::vector<Completion> left_;
+};
+
+Status SharedStore::start(const Endpoint& endpoint, bool create) {
+  if (own_) give_up(Status(Code::lost, "the owner of the database opens it anew"));
+  auto opened = open_(endpoint, create);
+  if (opened) return own(std::move(*opened), endpoint, create);
+  if (opened.error().code() != Code::busy) return opened.error();
+  return remote_.start(endpoint, create);
+}
+
+Status SharedStore::own(std::unique_ptr<OwnedDatabase> database, const Endpoint& endpoint, bool create) {
+  auto own = std::make_unique<Ownership>();
+  own->database = std::move(database);
+  const auto name = socket_name(endpoint.path);
+  if (!name) return name.error();
+  auto listener = Listener::open(*name);
+  if (!listener) return listener.error();
+  own->server = std::make_unique<Server>(std::move(*listener), *own->database, own->book, endpoint, system_clock());
+  own->session = own->database->session();
+  if (!own->session) return Status(Code::internal, "the driver could not make a session: out of memory");
+  if (Status started = own->session->start(endpoint, create); !started.ok()) return started;
+  own_ = std::move(own);
+  if (own_->server->valid() && poller_.add(own_->server->fd(), 0) && poller_.add(own_->session->fd(), 0)) return {};
+  give_up(Status(Code::lost, "the owner of the database has no descriptors left"));
+  return Status(Code::native, "no descriptors left for " + endpoint.text, EMFILE);
+}
+
+void SharedStore::submit(u64 ticket, Operation operation) {
+  if (!own_) return remote_.submit(ticket, std::move(operation));
+  own_->book.asked(kOwn, ticket, operation);
+  own_->session->submit(ticket, std::move(operation));
+}
+
+void SharedStore::poll(std::vector<Completion>& out) {
+  if (!left_.empty()) {
+    bell_.clear();
+    std::ranges::move(left_, std::back_inserter(out));
+    left_.clear();
+  }
+  if (own_)
+    poll_own(out);
+  else
+    remote_.poll(out);
+}
+
+/// Everybody's questions come before anybody's answers: they may become one transaction.
+void SharedStore::poll_own(std::vector<Completion>& out) {
+  own_->server->receive();
+  const std::size_t before = out.size();
+  own_->session->poll(out);
+  bool is_lost = false;
+  for (std::size_t i = before; i < out.size(); ++i) {
+    own_->book.answered(kOwn, out[i]);
+    is_lost |= out[i].event == Event::lost;
+  }
+  own_->server->answer();
+  if (is_lost) give_up(Status(Code::lost, "the owner of the database lost its session"));
+}
+
+Ms SharedStore::next_poll() const {
+  if (!own_) return remote_.next_poll();
+  return std::min(own_->session->next_poll(), own_->server->next_poll());
+}
+
+void SharedStore::stop() {
+  if (!own_) return remote_.stop();
+  const std::unique_ptr<Ownership>& own = own_;
+  own->session->stop();
+  own->session->poll(left_);
+  for (const Completion& completion : left_) own->book.answered(kOwn, completion);
+  std::erase_if(left_, [](const Completion& done) { return done.event != Event::answer; });
+  if (const auto holders = own->book.take(kOwn); !holders.empty()) own->database->end_holders(holders);
+  give_up(Status(Code::lost, "the owner of the database has stopped"));
+}
+
+/// First nobody can find us any more, then the others' sessions end, then somebody else may have the database.
+void SharedStore::give_up(const Status& why) {
+  poller_.remove(own_->server->fd());
+  poller_.remove(own_->session->fd());
+  own_->server->close(why);
+  own_->session.reset();
+  own_->server.reset();
+  own_.reset();
+  if (!left_.empty()) bell_.ring();
+}
+
+}  // namespace
+}  // namespace vtx::remote
+
+namespace vtx::driver {
+
+std::unique_ptr<Store> make_shared_store(OpenOwned open) {
+  return std::make_unique<remote::SharedStore>(std::move(open));
+}
+
+}  // namespace vtx::driver

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Leasing: due retries first, then fresh messages, from the top priority down. And reading without leasing.
+//
+// A DiskError thrown in here leaves the books as consistent as they were: the messages are read before the claim is made.
+#include <algorithm>
+#include <cstring>
+
+#include "ledger.hpp"
+
+namespace vtx::rocks {
+
+using driver::ClaimNext;
+
+namespace {
+
+/// Says how many messages of a visit the limit allows; the first always fits.
+class Basket {
+ public:
+  explicit Basket(const driver::Limit& limit) : limit_(limit) {
+    limit_.messages = std::min(limit_.messages, driver::kMaxBatch);
+  }
+  bool add(const StoredMessage& message) {
+    const bool full = count_ >= limit_.messages || bodies_ + message.body.size() > limit_.bytes ||
+                      (count_ > 0 && message.seq - first_ >= driver::kMaxBatch);
+    if (full && count_ > 0) return false;
+    if (count_++ == 0) first_ = message.seq;
+    last_ = message.seq;
+    bodies_ += message.body.size();
+    bytes_ += message.body.size() + message.properties.size();
+    return true;
+  }
+  std::size_t count() const { return count_; }
+  std::size_t bytes() const { return bytes_; }
+  Seq last() const { return last_; }
+
+ private:
+  driver::Limit limit_;
+  std::size_t count_ = 0, bodies_ = 0, bytes_ = 0;
+  Seq first_ = 0, last_ = 0;
+};
+
+}  // namespace
+
+/// Twice through the batches, which RocksDB has at hand then: once to know how much it is, once to copy it.
+void Ledger::hand_over(const StreamRow& stream, Seq from, Seq to, const driver::Limit& limit, const GroupRow* group,
+                       Completion& answer) const {
+  const auto is_wanted = [&](const StoredMessage& message) {
+    return !group || !stream.dead_letters || is_offered(*group, stream, message.seq);
+  };
+  Basket basket(limit);
+  log_.walk(stream, from, to, [&](const StoredMessage& message) { return !is_wanted(message) || basket.add(message); });
+  answer.head = stream.head;
+  answer.tail = stream.tail;
+  if (basket.count() == 0) return;
+  answer.buffer = {std::make_unique_for_overwrite<std::byte[]>(basket.bytes()), basket.bytes()};
+  answer.messages.reserve(basket.count());
+  std::byte* at = answer.buffer.bytes.get();
+  const auto put = [&at](std::string_view bytes) {
+    if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
+    return std::exchange(at, at + bytes.size());
+  };
+  log_.walk(stream, from, basket.last(), [&](const StoredMessage& stored) {
+    if (!is_wanted(stored)) return true;
+    driver::Message& message = answer.messages.emplace_back();
+    message.body = {put(stored.body), stored.body.size()};
+    message.properties = {reinterpret_cast<const char*>(put(stored.properties)), stored.properties.size()};
+    message.frames = stored.frames;
+    message.seq = stored.seq;
+    message.stored = stored.stored;
+    message.expires = stored.expires;
+    return true;
+  });
+}
+
+/// What is due already goes first, in the order of the stream however it came back.
+void Ledger::retry(Id group, u64 priority, StoreTime due, RetryRow row) {
+  if (due <= now()) due = {};
+  books_.retries.make({group, priority, due, row.first, books_.next_id()}) = std::move(row);
+  waiting_.ring_group(books_.groups.at(group));
+}
+
+/// False for what the group must pass over: removed, or requeued to another group.
+bool Ledger::is_offered(const GroupRow& group, const StreamRow& stream, Seq seq) const {
+  return stream.queue != group.queue || !books_.requeued.find({stream.id, seq});
+}
+
+/// The first sequence in from..to that the group may have; 0 none.
+Seq Ledger::next_offered(const GroupRow& group, const StreamRow& stream, Seq from, Seq to) const {
+  to = std::min(to, stream.head);
+  for (Seq seq = log_.first_from(stream, from); seq <= to; seq = log_.first_from(stream, seq + 1))
+    if (!stream.dead_letters || is_offered(group, stream, seq)) return seq;
+  return 0;
+}
+
+/// Makes a claim of what the group may have in the range, whose first it may have.
+void Ledger::lease(const ClaimNext& wish, ClaimRow row, Completion& answer) {
+  const GroupRow& group = books_.groups.at(wish.group);
+  hand_over(books_.streams.at(row.stream), row.first, row.last, wish.limit, &group, answer);
+  if (answer.messages.empty())
+    throw DiskError({Code::corrupt, "stream " + std::to_string(row.stream) + ": message " + std::to_string(row.first) +
+                                        " is missing; trim the queue behind it, or restore it from a backup"});
+  const Id id = books_.next_id();
+  row.last = answer.messages.back().seq;
+  row.holder = wish.holder;
+  row.uncounted = wish.uncounted;
+  answer.claim = {id, wish.group, row.stream, row.first, row.last, row.delivery, row.reason, row.priority};
+  books_.make_claim(wish.group, id, std::move(row));
+  if (wish.number != 0) books_.holders.at(wish.holder).numbered[wish.group] = {wish.number, id};
+}
+
+/// @return true when a due retry decided the answer
+bool Ledger::lease_retry(const ClaimNext& wish, const GroupRow& group, u64 priority, Completion& answer) {
+  while (true) {
+    const auto found = books_.retries.all().lower_bound({group.id, priority, StoreTime{}, 0, 0});
+    if (found == books_.retries.all().end()) return false;
+    const RetryKey key = found->first;
+    const auto& [of, with, due, place, id] = key;
+    if (of != group.id || with != priority || due > now()) return false;
+    const RetryRow& row = found->second;
+    const StreamRow& stream = books_.streams.at(row.stream);
+    const Seq first = next_offered(group, stream, row.first, row.last);
+    // Retention may have removed some meanwhile, and what is missing of dead letters somebody settled.
+    if (!stream.dead_letters) count_trimmed(group, (first == 0 ? row.last + 1 : first) - row.first);
+    if (first == 0) {
+      books_.retries.erase(key);
+      continue;
+    }
+    if (first != row.first) books_.retries.edit(key).first = first;
+    if (row.delivered > 0 && !wish.alone) {
+      answer.retry_waiting = true;
+      return true;
+    }
+    ClaimRow claim;
+    claim.stream = row.stream;
+    claim.first = first;
+    claim.last = row.delivered > 0 ? first : row.last;
+    claim.delivery = row.delivered + 1;
+    claim.reason = row.reason;
+    claim.priority = static_cast<int>(priority);
+    lease(wish, std::move(claim), answer);
+    RetryRow& left = books_.retries.edit(key);
+    left.first = answer.claim->last + 1;
+    if (left.first > left.last) books_.retries.erase(key);
+    return true;
+  }
+}
+
+bool Ledger::lease_fresh(const ClaimNext& wish, const GroupRow& group, const StreamRow& stream, Completion& answer) {
+  const Seq first = next_offered(group, stream, books_.next_of(group.id, stream.id), stream.head);
+  if (first == 0) return false;
+  ClaimRow claim;
+  claim.stream = stream.id;
+  claim.first = first;
+  claim.last = stream.head;
+  claim.priority = static_cast<int>(stream.priority);
+  lease(wish, std::move(claim), answer);
+  books_.cursors.make({group.id, stream.id}).next = answer.claim->last + 1;
+  return true;
+}
+
+/// Says what a further claim would find now, and when more falls due.
+void Ledger::look_ahead(const GroupRow& group, Completion& answer) {
+  const auto sooner = [&answer](Ms in) { answer.due_in = std::min(answer.due_in.value_or(Ms::max()), in); };
+  for (const StreamRow* stream : books_.streams_of(group)) {
+    if (const auto in = delayed_in(*stream)) sooner(*in);
+    if (!answer.more)
+      answer.more = next_offered(group, *stream, books_.next_of(group.id, stream->id), stream->head) != 0;
+  }
+  for (u64 priority = 0; priority <= u64{driver::kHighestPriority}; ++priority) {
+    const auto& retries = books_.retries.all();
+    const auto at = [&](StoreTime due) { return retries.lower_bound({group.id, priority, due, 0, 0}); };
+    const auto is_ours = [&](auto it) {
+      return it != retries.end() && std::get<0>(it->first) == group.id && std::get<1>(it->first) == priority;
+    };
+    if (const auto first = at({}); is_ours(first) && std::get<2>(first->first) <= now()) answer.more = true;
+    if (const auto later = at(now() + Ms(1)); is_ours(later)) {
+      answer.retry_later = true;
+      sooner(std::get<2>(later->first) - now());
+    }
+  }
+}
+
+/// The very claim again that has this number, while it is open.
+Completion Ledger::repeat_claim(const ClaimNext& wish) {
+  Completion answer;
+  const Id id = books_.holders.at(wish.holder).numbered.at(wish.group).second;
+  const ClaimRow* claim = books_.claims.find({wish.group, id});
+  if (!claim) return answer;
+  const driver::Limit all{driver::kMaxBatch, SIZE_MAX};
+  hand_over(books_.streams.at(claim->stream), claim->first, claim->last, all, nullptr, answer);
+  answer.claim = {id,          wish.group,      claim->stream, claim->first,
+                  claim->last, claim->delivery, claim->reason, claim->priority};
+  return answer;
+}
+
+Completion Ledger::run(const ClaimNext& wish) {
+  const GroupRow* group = books_.groups.find(wish.group);
+  if (!group) return refuse(Code::not_found, "No such group.");
+  if (!lives(wish.holder)) return refuse(Code::fenced, "This holder has ended: become a new one.");
+  const auto& numbered = books_.holders.at(wish.holder).numbered;
+  const auto known = numbered.find(wish.group);
+  if (wish.number != 0 && known != numbered.end() && known->second.first == wish.number) return repeat_claim(wish);
+  Completion answer;
+  const auto streams = books_.streams_of(*group);
+  answer.more = fire(streams);
+  for (const StreamRow* stream : streams)
+    if (lease_retry(wish, *group, stream->priority, answer) || lease_fresh(wish, *group, *stream, answer)) break;
+  look_ahead(*group, answer);
+  std::set<Id>& waiting = waiting_.caller().groups;
+  if (answer.claim)
+    waiting.erase(wish.group);
+  else
+    waiting.insert(wish.group);
+  return answer;
+}
+
+Completion Ledger::run(const driver::StopWaiting& stop) {
+  waiting_.caller().groups.erase(stop.group);
+  return {};
+}
+
+Completion Ledger::run(const driver::Read& read) {
+  const StreamRow* stream = books_.streams.find(read.stream);
+  if (!stream) return refuse(Code::not_found, "No such stream.");
+  Completion answer;
+  hand_over(*stream, read.from, stream->head, read.limit, nullptr, answer);
+  if (!answer.messages.empty()) return answer;
+  answer.due_in = delayed_in(*stream);
+  if (read.wait) waiting_.caller().readers.insert(read.stream);
+  return answer;
+}
+
+}  // namespace vtx::rocks

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Holders and what ends with them: claims that others take over, names, and the mailboxes of anonymous peers.
+#include "ledger.hpp"
+
+namespace vtx::rocks {
+
+using driver::Hold;
+
+bool Ledger::lives(Id holder) const {
+  const auto found = books_.holders.find(holder);
+  return found != books_.holders.end() && !found->second.ended;
+}
+
+Completion Ledger::run(const driver::Beat& beat) {
+  Completion answer;
+  answer.id = beat.holder;
+  if (beat.holder == 0) {
+    answer.id = books_.next_id();
+    books_.holders[answer.id] = {};
+    waiting_.caller().holders.insert(answer.id);
+  }
+  if (!lives(answer.id)) return refuse(Code::fenced, "This holder has ended: become a new one.");
+  HolderRow& mine = books_.holders.at(answer.id);
+  ++mine.count;
+  mine.lease = beat.lease;
+  for (const auto& [id, other] : books_.holders)
+    if (id != answer.id && other.claims > 0) answer.holders.push_back({id, other.count, other.lease, other.ended});
+  return answer;
+}
+
+Completion Ledger::run(const driver::TakeOver& take) {
+  Completion answer;
+  const auto holder = books_.holders.find(take.holder);
+  if (holder == books_.holders.end() || holder->second.count != take.seen) return answer;
+  if (holder->second.ended) end_holder(take.holder);
+  for (auto it = books_.claims.all().begin(); it != books_.claims.all().end();) {
+    const auto& [place, row] = *it++;
+    if (row.holder != take.holder) continue;
+    const ClaimKey key = place;
+    const ClaimRow claim = row;
+    books_.erase_claim(key);
+    ++answer.count;
+    const u32 delivered = claim.delivery - (claim.uncounted ? 1 : 0);
+    for (std::size_t i = 0; i < claim.size(); ++i) {
+      const std::size_t begin = i;
+      while (i < claim.size() && !claim.is_done(i)) ++i;
+      if (i > begin)
+        retry(std::get<0>(key), static_cast<u64>(claim.priority), now(),
+              {claim.stream, claim.first + begin, claim.first + i - 1, delivered, "its consumer died or was cut off"});
+    }
+  }
+  return answer;
+}
+
+void Ledger::end_holders(Session& session) {
+  for (const Id id : session.holders) {
+    const auto found = books_.holders.find(id);
+    if (found == books_.holders.end()) continue;
+    found->second.ended = true;
+    found->second.numbered.clear();
+  }
+  session.holders.clear();
+}
+
+Completion Ledger::run(const driver::ListPeers& list) {
+  Completion answer;
+  for (const Id id : books_.groups_of(list.queue)) {
+    const GroupRow& group = books_.groups.at(id);
+    if (id > list.after && group.kind == "mailbox" && (!list.anonymous || driver::is_anonymous(group.peer)))
+      answer.peers.push_back({id, group.peer});
+  }
+  if (list.wait && answer.peers.empty()) waiting_.caller().peers.insert(list.queue);
+  return answer;
+}
+
+Completion Ledger::run(const Hold& hold) {
+  const HoldRow* held = books_.holds.find({hold.queue, hold.what});
+  if (hold.release) {
+    if (held && held->holder == hold.holder) release(hold.queue, hold.what);
+    return {};
+  }
+  if (!lives(hold.holder)) return refuse(Code::fenced, "This holder has ended: become a new one.");
+  if (!books_.queues.find(hold.queue)) return refuse(Code::not_found, "No such queue.");
+  if (held && held->holder != hold.holder && lives(held->holder))
+    return refuse(Code::busy, hold.what + " is held by another.");
+  books_.holds.make({hold.queue, hold.what}).holder = hold.holder;
+  return {};
+}
+
+Completion Ledger::run(const driver::Forget& forget) {
+  books_.producers.erase(forget.producer);
+  return {};
+}
+
+/// A link whose session was lost may come back for its mailbox.
+void Ledger::end_holder(Id id) {
+  HolderRow& holder = books_.holders.at(id);
+  if (holder.ended_at == StoreTime{}) holder.ended_at = now();
+  const bool may_come_back = now() - holder.ended_at < std::chrono::seconds(60);
+  std::vector<HoldKey> over;
+  for (const auto& [name, row] : books_.holds.all())
+    if (row.holder == id && !(may_come_back && driver::is_anonymous(driver::peer_of_hold(std::get<1>(name)))))
+      over.push_back(name);
+  for (const auto& [queue, what] : over) release(queue, what);
+}
+
+/// Those of sessions that are over, whose names may be free by now; and who has nothing any more is forgotten.
+void Ledger::end_holders() {
+  const auto with_names = [this] {
+    std::set<Id> found;
+    for (const auto& [name, row] : books_.holds.all()) found.insert(row.holder);
+    return found;
+  };
+  for (const Id id : with_names())
+    if (books_.holders.at(id).ended) end_holder(id);
+  const auto named = with_names();
+  std::erase_if(books_.holders, [&](const auto& entry) {
+    return entry.second.ended && entry.second.claims == 0 && !named.contains(entry.first);
+  });
+}
+
+void Ledger::release(Id queue, const std::string& what) {
+  books_.holds.erase({queue, what});
+  const std::string peer(driver::peer_of_hold(what));
+  if (driver::is_anonymous(peer)) (void)remove_mailbox(queue, peer);
+}
+
+/// Answers how many messages nobody had read.
+u64 Ledger::remove_mailbox(Id queue, const std::string& peer) {
+  u64 unread = 0;
+  const auto streams = books_.streams_of(queue, "mailbox", peer);
+  if (streams.empty()) return 0;
+  for (const Id group : books_.groups_of(*streams.front())) {
+    unread += stats(books_.groups.at(group)).depth;
+    books_.erase_group(group);
+  }
+  for (const StreamRow* stream : streams) {
+    unread += stream->delayed;
+    log_.erase_all(*stream);
+    books_.erase_stream(stream->id);
+  }
+  count(queue, "undeliverable", unread);
+  return unread;
+}
+
+}  // namespace vtx::rocks

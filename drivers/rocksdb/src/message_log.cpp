@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "message_log.hpp"
+
+#include <algorithm>
+
+namespace vtx::rocks {
+namespace {
+
+constexpr u64 kVersion = 1;
+/// Ranges are erased in pieces of so many messages or bytes: each piece is a tombstone that readings around it have to look at.
+constexpr u64 kErasedAtOnce = 4096;
+constexpr u64 kErasedBytesAtOnce = u64{16} << 20;
+/// So many bytes erased of a stream, and the files that held them are looked for.
+constexpr u64 kReclaimedAtOnce = u64{32} << 20;
+
+KeyRange range_of(Id stream, Seq from, Seq to) { return {key_of(stream, from), key_of(stream, to)}; }
+KeyRange range_of(const StreamRow& stream) { return range_of(stream.id, stream.base, stream.head + 1); }
+
+[[noreturn]] void damaged(Id stream, Seq first) {
+  throw DiskError(
+      {Code::corrupt, "stream " + std::to_string(stream) + ": the batch of messages from " + std::to_string(first) +
+                          " on cannot be understood; trim the queue behind it, or restore it from a backup"});
+}
+
+std::string_view cut(std::string_view& from, u64 size) {
+  const std::string_view part = from.substr(0, size);
+  from.remove_prefix(size);
+  return part;
+}
+
+StoreTime time_of(u64 ms) { return StoreTime(Ms(static_cast<Ms::rep>(ms))); }
+
+/// Takes a batch apart; the bytes are checked, so that nothing leads out of them.
+Batch parse(std::string_view key, std::string_view value) {
+  Id stream = 0;
+  Batch batch;
+  u64 version = 0, count = 0, stored = 0;
+  if (!take_key(key, stream) || !take_key(key, batch.first)) damaged(0, 0);
+  if (!take_number(value, version) || version != kVersion || !take_number(value, count) ||
+      !take_number(value, stored) || !take_number(value, batch.before) || count == 0 || count > driver::kMaxBatch)
+    damaged(stream, batch.first);
+  batch.stored = time_of(stored);
+  batch.messages.resize(count);
+  std::vector<std::pair<u64, u64>> sizes(count);
+  for (u64 i = 0; i < count; ++i) {
+    u64 frames = 0, expires = 0;
+    if (!take_number(value, frames) || !take_number(value, expires) || !take_number(value, sizes[i].first) ||
+        !take_number(value, sizes[i].second))
+      damaged(stream, batch.first);
+    batch.messages[i].seq = batch.first + i;
+    batch.messages[i].stored = batch.stored;
+    batch.messages[i].frames = static_cast<u32>(frames);
+    batch.messages[i].expires = time_of(expires);
+  }
+  for (u64 i = 0; i < count; ++i) {
+    const auto [body, properties] = sizes[i];
+    if (body > value.size() || properties > value.size() - body) damaged(stream, batch.first);
+    batch.messages[i].body = cut(value, body);
+    batch.messages[i].properties = cut(value, properties);
+  }
+  return batch;
+}
+
+Seq first_of(std::string_view key) {
+  Id stream = 0;
+  Seq first = 0;
+  if (!take_key(key, stream) || !take_key(key, first)) damaged(0, 0);
+  return first;
+}
+
+}  // namespace
+
+void MessageLog::append(StreamRow& stream, const std::vector<NewMessage>& messages, StoreTime now) {
+  stream.newest = std::max(stream.newest, now);
+  const std::span<const NewMessage> all(messages);
+  for (std::size_t begin = 0, end = 0; begin < all.size(); begin = end) {
+    std::size_t bytes = 0;
+    for (; end < all.size(); ++end) {
+      bytes += all[end].body.size();
+      const bool full = stream.dead_letters || bytes > driver::kMaxBatchBytes || end - begin == driver::kMaxBatch;
+      if (full && end > begin) break;
+    }
+    put(stream, all.subspan(begin, end - begin));
+  }
+}
+
+void MessageLog::put(StreamRow& stream, std::span<const NewMessage> messages) {
+  std::string header;
+  put_number(header, kVersion);
+  put_number(header, messages.size());
+  put_number(header, static_cast<u64>(stream.newest.time_since_epoch().count()));
+  put_number(header, stream.total);
+  std::vector<std::string_view> parts{{}};
+  for (const NewMessage& message : messages) {
+    put_number(header, message.frames);
+    put_number(header, static_cast<u64>(message.expires.time_since_epoch().count()));
+    put_number(header, message.body.size());
+    put_number(header, message.properties.size());
+    parts.push_back(message.body);
+    parts.push_back(message.properties);
+    stream.total += message.body.size();
+    stream.bytes += message.body.size();
+  }
+  parts.front() = header;
+  disk_.put(Family::messages, key_of(stream.id, stream.head + 1), parts);
+  pending_ = true;
+  if (stream.dead_letters) letters_[{stream.id, stream.head + 1}] = true;
+  if (stream.count == 0) stream.tail = stream.base = stream.head + 1;
+  stream.head += messages.size();
+  stream.count += messages.size();
+}
+
+void MessageLog::was_written() {
+  pending_ = false;
+  letters_.clear();
+  for (auto it = reclaimable_.begin(); it != reclaimable_.end();) {
+    const auto& [end, bytes] = it->second;
+    if (bytes < kReclaimedAtOnce) {
+      ++it;
+      continue;
+    }
+    disk_.reclaim(Family::messages, range_of(it->first, 0, end));
+    it = reclaimable_.erase(it);
+  }
+}
+
+void MessageLog::walk(const StreamRow& stream, Seq from, Seq to,
+                      const std::function<bool(const StoredMessage&)>& visit) const {
+  from = std::max(from, stream.tail);
+  to = std::min(to, stream.head);
+  if (from > to || stream.count == 0) return;
+  Cursor cursor(disk_, Family::messages, range_of(stream.id, stream.base, to + 1));
+  cursor.seek_back(key_of(stream.id, from));
+  if (!cursor.valid()) cursor.seek(key_of(stream.id, from));
+  for (; cursor.valid(); cursor.next()) {
+    const Batch batch = parse(cursor.key(), cursor.value());
+    for (const StoredMessage& message : batch.messages) {
+      if (message.seq < from || is_erased(stream, message.seq)) continue;
+      if (message.seq > to || !visit(message)) return;
+    }
+  }
+}
+
+Seq MessageLog::first_from(const StreamRow& stream, Seq from) const {
+  from = std::max(from, stream.tail);
+  if (from > stream.head || stream.count == 0) return stream.head + 1;
+  if (!stream.dead_letters) return from;
+  Seq found = stream.head + 1;
+  for (auto it = letters_.lower_bound({stream.id, from}); it != letters_.end() && it->first.first == stream.id; ++it)
+    if (it->second) {
+      found = it->first.second;
+      break;
+    }
+  Cursor cursor(disk_, Family::messages, range_of(stream.id, from, found));
+  for (cursor.seek(key_of(stream.id, from)); cursor.valid(); cursor.next())
+    if (const Seq seq = first_of(cursor.key()); !is_erased(stream, seq)) return seq;
+  return found;
+}
+
+/// A dead letter that the disk still shows.
+bool MessageLog::is_erased(const StreamRow& stream, Seq seq) const {
+  const auto found = letters_.find({stream.id, seq});
+  return found != letters_.end() && !found->second;
+}
+
+bool MessageLog::find(const StreamRow& stream, Seq seq, const std::function<void(const Batch&)>& visit) const {
+  if (stream.count == 0) return false;
+  Cursor cursor(disk_, Family::messages, range_of(stream));
+  cursor.seek_back(key_of(stream.id, seq));
+  if (!cursor.valid() || (stream.dead_letters && first_of(cursor.key()) < seq)) cursor.seek(key_of(stream.id, seq));
+  if (!cursor.valid()) return false;
+  visit(parse(cursor.key(), cursor.value()));
+  return true;
+}
+
+StoreTime MessageLog::stored_at(const StreamRow& stream, Seq seq) const {
+  StoreTime stored{};
+  find(stream, seq, [&](const Batch& batch) { stored = batch.stored; });
+  return stored;
+}
+
+/// The first sequence of the first batch that is late, where all behind a late one are.
+Seq MessageLog::bisect(const StreamRow& stream, const std::function<bool(const Batch&)>& is_late) const {
+  Seq low = stream.base;       // nothing before it is late
+  Seq high = stream.head + 1;  // nothing from it on is not
+  while (low < high) {
+    Seq first = high, last = high;
+    bool late = true;
+    find(stream, low + (high - low) / 2, [&](const Batch& batch) {
+      first = batch.first;
+      last = batch.last();
+      late = is_late(batch);
+    });
+    if (!late)
+      low = last + 1;
+    else
+      high = std::min(first, low + (high - low) / 2);  // with holes, the batch found may lie behind the middle
+  }
+  return high;
+}
+
+Seq MessageLog::first_since(const StreamRow& stream, StoreTime time) const {
+  const Seq found = bisect(stream, [time](const Batch& batch) { return batch.stored >= time; });
+  return first_from(stream, found);
+}
+
+Seq MessageLog::first_within(const StreamRow& stream, u64 bytes) const {
+  if (stream.bytes <= bytes) return stream.tail;
+  // The first batch of which something is within: the batch after which there is no more than allowed.
+  Seq kept = stream.head + 1;
+  const u64 least = stream.total - bytes;  // bytes before the first that stays
+  const auto size_of = [](const Batch& batch) {
+    u64 size = 0;
+    for (const StoredMessage& message : batch.messages) size += message.body.size();
+    return size;
+  };
+  const Seq found = bisect(stream, [&](const Batch& batch) { return batch.before + size_of(batch) >= least; });
+  if (found > stream.head) return kept;
+  find(stream, found, [&](const Batch& batch) {
+    u64 before = batch.before;
+    kept = batch.last() + 1;
+    for (const StoredMessage& message : batch.messages) {
+      if (before >= least) {
+        kept = message.seq;
+        return;
+      }
+      before += message.body.size();
+    }
+  });
+  return first_from(stream, kept);
+}
+
+void MessageLog::trim(StreamRow& stream, Seq tail) {
+  if (tail <= stream.tail) return;
+  if (stream.dead_letters) {
+    while (stream.count > 0 && stream.tail < tail) erase_letter(stream, stream.tail);
+    return;
+  }
+  Seq base = tail;
+  u64 before = stream.total;
+  if (tail <= stream.head) {
+    Cursor cursor(disk_, Family::messages, range_of(stream.id, stream.base, tail + 1));
+    cursor.seek_back(key_of(stream.id, tail));
+    if (!cursor.valid()) damaged(stream.id, tail);
+    const Batch batch = parse(cursor.key(), cursor.value());
+    if (batch.last() < tail) damaged(stream.id, tail);
+    base = batch.first;
+    before = batch.before;
+    for (const StoredMessage& message : batch.messages)
+      if (message.seq < tail) before += message.body.size();
+  }
+  stream.tail = tail;
+  stream.base = base;
+  stream.count = stream.head + 1 - tail;
+  stream.bytes = stream.total - before;
+  erase_behind(stream);
+}
+
+/// Takes off the disk what lies before the base, when it is enough to be worth it.
+void MessageLog::erase_behind(StreamRow& stream) {
+  const u64 bytes = stream.total - stream.bytes - stream.erased_bytes;
+  if (stream.base - stream.erased < kErasedAtOnce && bytes < kErasedBytesAtOnce) return;
+  disk_.erase(Family::messages, range_of(stream.id, stream.erased, stream.base));
+  pending_ = true;
+  stream.erased = stream.base;
+  stream.erased_bytes += bytes;
+  auto& [end, erased] = reclaimable_[stream.id];
+  end = stream.erased;
+  erased += bytes;
+}
+
+void MessageLog::erase_letter(StreamRow& stream, Seq seq) {
+  u64 size = 0;
+  find(stream, seq, [&](const Batch& batch) { size = batch.messages.front().body.size(); });
+  disk_.erase(Family::messages, key_of(stream.id, seq));
+  letters_[{stream.id, seq}] = false;
+  pending_ = true;
+  --stream.count;
+  stream.bytes -= std::min(size, stream.bytes);
+  if (seq != stream.tail) return;
+  stream.tail = stream.base = stream.erased = first_from(stream, seq + 1);
+}
+
+void MessageLog::erase_all(const StreamRow& stream) {
+  disk_.erase(Family::messages, range_of(stream.id, 0, ~u64{0}));
+  disk_.erase(Family::delayed, range_of(stream.id, 0, ~u64{0}));
+  pending_ = true;
+}
+
+}  // namespace vtx::rocks

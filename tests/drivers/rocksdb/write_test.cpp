@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+//
+// Writes that fail, and what is shared by those that do not.
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "scene.hpp"
+
+namespace vtx::rocks::test {
+namespace {
+
+using WriteTest = RocksTest;
+
+/// No file of this process grows beyond so much while this lives.
+class SmallDisk {
+ public:
+  explicit SmallDisk(rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &was_);
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit now{bytes, was_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~SmallDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &was_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit was_{};
+  void (*handler_)(int);
+};
+
+driver::Commit commit_of(StoreSession& session, Id stream, const std::string& body) {
+  driver::Commit commit = session.next_commit();
+  driver::Append append;
+  append.stream = stream;
+  driver::Message message;
+  message.body = std::as_bytes(std::span(body));
+  append.messages.push_back(message);
+  commit.appends.push_back(std::move(append));
+  return commit;
+}
+
+TEST_F(WriteTest, AfterAFailedWriteMemoryIsAsTheDisk) {
+  const auto a = open();
+  const auto b = open();
+  const Id queue = a->queue("q");
+  const Id stream = a->stream(queue);
+  const Id group = a->group(queue);
+  a->append(stream, numbers(1, 2), true);
+  const std::string large(8 << 20, 'x');
+  const driver::Commit commit = commit_of(*a, stream, large);
+  {
+    const SmallDisk small(4 << 20);
+    const Completion failed = a->ask(commit);
+    EXPECT_TRUE(is_passing(failed.status.code())) << failed.status.text();
+    EXPECT_NE(failed.status.text().find(path_.string()), std::string::npos) << failed.status.text();
+    EXPECT_TRUE(a->wait_lost());
+    EXPECT_TRUE(b->wait_lost()) << "it had the same books";
+  }
+  a->start();
+  EXPECT_EQ(a->queue("q"), queue);
+  EXPECT_EQ(a->read(stream), numbers(1, 2));
+  EXPECT_EQ(a->stats("q").messages, 2U);
+  EXPECT_TRUE(a->ask(commit).status.ok()) << "it is not known yet";
+  EXPECT_EQ(a->run(driver::OpenStream{queue, "main", "", 0}).head, 3U);
+  const Id holder = a->holder();
+  EXPECT_EQ(a->drain(group, holder).size(), 3U);
+}
+
+TEST_F(WriteTest, ARefusedOperationLeavesNoTraceInAWriteOfMany) {
+  const auto a = open();
+  const Id queue = a->queue("q");
+  const Id stream = a->stream(queue);
+  const std::string one = "1", two = "2", three = "3";
+  const u64 first = a->submit(commit_of(*a, stream, one));
+  driver::Commit wrong = commit_of(*a, stream, two);
+  wrong.appends.push_back(wrong.appends.front());
+  wrong.appends.back().stream = 123456;
+  const u64 second = a->submit(wrong);
+  const u64 third = a->submit(commit_of(*a, stream, three));
+  EXPECT_TRUE(a->wait(first).status.ok());
+  EXPECT_EQ(a->wait(second).status.code(), Code::not_found);
+  EXPECT_EQ(a->wait(third).head, 2U);
+  EXPECT_EQ(a->read(stream), (std::vector<std::string>{"1", "3"}));
+}
+
+TEST_F(WriteTest, WhatOneWriteAppendsTheSameWriteCanClaim) {
+  const auto a = open();
+  const Id queue = a->queue("q");
+  const Id stream = a->stream(queue);
+  const Id group = a->group(queue);
+  const Id holder = a->holder();
+  const std::string body = "quick";
+  a->submit(commit_of(*a, stream, body));
+  const Completion got = a->wait(a->submit(driver::ClaimNext{group, holder, {}}));
+  EXPECT_EQ(texts(got), std::vector<std::string>{body});
+}
+
+TEST_F(WriteTest, AClaimOfTheSameNumberIsTheSameClaim) {
+  const auto a = open();
+  const Id queue = a->queue("q");
+  const Id stream = a->stream(queue);
+  driver::ClaimNext wish{a->group(queue), a->holder(), {2, 100}};
+  wish.number = 1;
+  a->append(stream, numbers(1, 5));
+  const Completion first = a->run(wish);
+  const Completion again = a->run(wish);
+  EXPECT_EQ(again.claim->id, first.claim->id);
+  EXPECT_EQ(texts(again), numbers(1, 2));
+  wish.number = 2;
+  EXPECT_EQ(texts(a->run(wish)), numbers(3, 4));
+  EXPECT_EQ(a->stats("q").groups.at(0).claimed, 4U);
+}
+
+}  // namespace
+}  // namespace vtx::rocks::test
