@@ -172,11 +172,17 @@ TEST_P(LinkContract, ThousandsOfSubscriptionsAreAllHeard) {
 }
 
 TEST_P(LinkContract, WhatADurableSubscriptionPassesOverCostsFewClaims) {
-  Subscriber sub(world(), {"b"});
-  sub.connect(at("subscription=s"));
+  {
+    Subscriber first(world(), {"b"});
+    first.connect(at("subscription=s"));
+    first.close();
+  }
   Frames texts = count_up(1, 5000);
   texts.push_back("b");
   publish(texts, "durability=async");
+  // All of it is there by now: how many claims it takes is not a matter of who is faster.
+  Subscriber sub(world(), {"b"});
+  sub.connect(at("subscription=s"));
   EXPECT_EQ(sub.receive(), "b");
   EXPECT_LT(sub.stats().claims, 100U);
   EXPECT_TRUE(drained("s"));

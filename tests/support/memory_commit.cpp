@@ -203,6 +203,8 @@ void MemoryDatabase::settle_one(const ClaimRow& claim, Seq seq, const Odd* odd) 
   const bool in_dead_queue = is_dead_queue(tables_.queues.at(queue).name);
   const Verdict verdict =
       odd && odd->verdict == Verdict::dead && in_dead_queue ? Verdict::nacked : (odd ? odd->verdict : Verdict{});
+  // One that was given back to its group was not handed over to others.
+  if (!odd && !offered(tables_.groups.at(claim.lease.group), tables_.streams.at(claim.lease.stream), seq)) return;
   if (!odd) return finish(claim, seq);
   switch (verdict) {
     case Verdict::filtered: ++counters["filtered"]; return finish(claim, seq);

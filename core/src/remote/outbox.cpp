@@ -18,6 +18,8 @@ bool Outbox::flush(int socket) {
     const ssize_t sent = ::send(socket, bytes_.data() + begin_, size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+      // Part of a frame may have gone: what follows must not be read as the rest of it. Both ends notice by reading.
+      (void)::shutdown(socket, SHUT_RDWR);
       bytes_.clear();
       begin_ = 0;
       return false;

@@ -66,6 +66,7 @@ void Server::receive() {
     guest->take_all();
     guest->tend();
   }
+  reap();
 }
 
 /// True when something was received.

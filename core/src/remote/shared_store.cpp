@@ -58,6 +58,11 @@ class SharedStore final : public Store {
 
 Status SharedStore::start(const Endpoint& endpoint, bool create) {
   if (own_) give_up(Status(Code::lost, "the owner of the database opens it anew"));
+  // What the session before has left to say is said whoever has the database now, and its descriptor falls silent.
+  remote_.stop();
+  remote_.poll(left_);
+  std::erase_if(left_, [](const Completion& done) { return done.event != Event::answer; });
+  if (!left_.empty()) bell_.ring();
   auto opened = open_(endpoint, create);
   if (opened) return own(std::move(*opened), endpoint, create);
   if (opened.error().code() != Code::busy) return opened.error();

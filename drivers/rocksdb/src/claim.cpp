@@ -49,7 +49,12 @@ void Ledger::hand_over(const StreamRow& stream, Seq from, Seq to, const driver::
     return !group || !stream.dead_letters || is_offered(*group, stream, message.seq);
   };
   Basket basket(limit);
-  log_.walk(stream, from, to, [&](const StoredMessage& message) { return !is_wanted(message) || basket.add(message); });
+  try {
+    log_.walk(stream, from, to,
+              [&](const StoredMessage& message) { return !is_wanted(message) || basket.add(message); });
+  } catch (const DiskError&) {
+    if (basket.count() == 0) throw;  // what lies before the damage is not held up by it
+  }
   answer.head = stream.head;
   answer.tail = stream.tail;
   if (basket.count() == 0) return;

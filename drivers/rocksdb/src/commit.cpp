@@ -25,11 +25,10 @@ std::string_view text_of(std::span<const std::byte> bytes) {
 
 Ledger::Ledger(Books& books, MessageLog& log, Disk& disk, Waiting& waiting, const driver::Clock& clock,
                std::function<void()> flush)
-    : books_(books), log_(log), disk_(disk), waiting_(waiting), clock_(clock), flush_(std::move(flush)) {
-  for (const auto& [id, stream] : books_.streams.all()) now_ = std::max(now_, stream.newest);
-}
+    : books_(books), log_(log), disk_(disk), waiting_(waiting), clock_(clock), flush_(std::move(flush)) {}
 
-void Ledger::begin() { now_ = std::max(now_, clock_.wall()); }
+/// A clock that is set back holds nothing up: only within a stream does time not go back.
+void Ledger::begin() { now_ = clock_.wall(); }
 
 void Ledger::count(Id queue, const std::string& what, u64 by) {
   if (by > 0) books_.queues.edit(queue).counters[what] += by;

@@ -45,7 +45,8 @@ bool reads_disk(const driver::Operation& operation) {
 }
 
 Status doubtful(const Status& why, const driver::Operation& operation) {
-  if (why.code() == Code::no_space || !std::holds_alternative<driver::Commit>(operation)) return why;
+  if (why.code() == Code::no_space) return why;
+  if (!std::holds_alternative<driver::Commit>(operation)) return {Code::lost, why.text(), why.native()};
   return {Code::in_doubt, why.text() + "; the commit's outcome is unknown until it is submitted again", why.native()};
 }
 
@@ -163,9 +164,9 @@ Completion Database::run(const driver::Operation& operation) {
     return std::visit([this](const auto& what) { return ledger_->run(what); }, operation);
   } catch (const DiskError& error) {
     // What only read what is damaged changed nothing that is not whole; a commit stopped in the middle is.
-    if (error.status.code() != Code::corrupt || std::holds_alternative<driver::Commit>(operation)) throw;
+    if (error.writing || std::holds_alternative<driver::Commit>(operation)) throw;
     Completion answer;
-    answer.status = error.status;
+    answer.status = {Code::corrupt, error.status.text(), error.status.native()};
     return answer;
   }
 }

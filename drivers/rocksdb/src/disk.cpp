@@ -132,8 +132,8 @@ struct Disk::Parts {
   bool unsynced = false;
 
   rocksdb::ColumnFamilyHandle* of(Family family) const { return handles[static_cast<std::size_t>(family)]; }
-  void check(const rocksdb::Status& status) const {
-    if (!status.ok()) throw DiskError(translate(status, hidden, named));
+  void check(const rocksdb::Status& status, bool writing = false) const {
+    if (!status.ok()) throw DiskError(translate(status, hidden, named), writing);
   }
 };
 
@@ -162,9 +162,9 @@ Result<bool> Disk::probe(int fd, const std::string& named) {
   std::vector<std::string> names;
   auto status = rocksdb::DB::ListColumnFamilies({}, hidden, &names);
   if (!status.ok()) return tl::unexpected(translate(status, hidden, named));
-  for (const char* name : kNames)
-    if (std::ranges::find(names, name) == names.end())
-      return fail(Code::corrupt, named + " is a RocksDB database of another program; name another directory");
+  const Status foreign(Code::corrupt, named + " is a RocksDB database of another program; name another directory");
+  for (const std::string& name : names)
+    if (std::ranges::find(kNames, name) == kNames.end()) return tl::unexpected(foreign);
 
   rocksdb::Options options;
   options.info_log = std::make_shared<NoLog>();
@@ -176,7 +176,18 @@ Result<bool> Disk::probe(int fd, const std::string& named) {
   if (!status.ok()) return tl::unexpected(translate(status, hidden, named));
   const std::unique_ptr<rocksdb::DB> db(opened);
   std::string format;
-  if (!db->Get({}, slice(kFormatKey), &format).ok()) return false;
+  status = db->Get({}, slice(kFormatKey), &format);
+  if (status.IsNotFound()) {
+    // Nothing yet when its beginning was interrupted, and nothing of ours when it has other rows.
+    const std::unique_ptr<rocksdb::Iterator> any(db->NewIterator({}));
+    any->SeekToFirst();
+    if (any->Valid()) return tl::unexpected(foreign);
+    status = any->status();
+    if (status.ok()) return false;
+  }
+  // What cannot be read is not taken for new: it would be written over.
+  if (!status.ok()) return tl::unexpected(translate(status, hidden, named));
+  if (names.size() != kNames.size()) return tl::unexpected(foreign);
   if (format == std::to_string(kFormat)) return true;
   return fail(Code::newer_schema, named + " was written by a newer VTX (format " + format + ", this one knows " +
                                       std::to_string(kFormat) + "); upgrade this library");
@@ -228,13 +239,13 @@ void Disk::write(bool sync) {
   options.sync = sync;
   const auto status = parts_->db->Write(options, &parts_->batch);
   parts_->batch.Clear();
-  parts_->check(status);
+  parts_->check(status, true);
   parts_->unsynced = !sync;
 }
 
 void Disk::sync() {
   if (!parts_->unsynced) return;
-  parts_->check(parts_->db->SyncWAL());
+  parts_->check(parts_->db->SyncWAL(), true);
   parts_->unsynced = false;
 }
 

@@ -17,9 +17,10 @@ namespace vtx::rocks {
 
 /// What RocksDB or the system refused. Thrown inside the driver only: no exception leaves it.
 struct DiskError : std::exception {
-  explicit DiskError(Status what) : status(std::move(what)) {}
+  explicit DiskError(Status what, bool was_writing = false) : status(std::move(what)), writing(was_writing) {}
   const char* what() const noexcept override { return status.text().c_str(); }
   Status status;
+  bool writing;  ///< nobody knows what the disk has now; otherwise something could not be read
 };
 
 /// Options of an endpoint that are this driver's own, see vtx/drivers/rocksdb.h.

@@ -133,6 +133,7 @@ u64 Ledger::remove_mailbox(Id queue, const std::string& peer) {
   if (streams.empty()) return 0;
   for (const Id group : books_.groups_of(*streams.front())) {
     unread += stats(books_.groups.at(group)).depth;
+    end_deliveries(books_.groups.at(group));
     books_.erase_group(group);
   }
   for (const StreamRow* stream : streams) {

@@ -125,7 +125,7 @@ class Ledger {
   Waiting& waiting_;
   const driver::Clock& clock_;
   std::function<void()> flush_;
-  StoreTime now_{};  // of the operation; never goes back
+  StoreTime now_{};  // of the operation
 };
 
 /// The value of a property line `name: value`; empty when there is none.

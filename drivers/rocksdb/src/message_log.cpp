@@ -119,6 +119,8 @@ void MessageLog::was_written() {
       ++it;
       continue;
     }
+    // Files go at once; what says that nobody needs them must not be lost behind them.
+    disk_.sync();
     disk_.reclaim(Family::messages, range_of(it->first, 0, end));
     it = reclaimable_.erase(it);
   }

@@ -83,8 +83,11 @@ void Ledger::give_back(Id group, const ClaimRow& claim, const std::vector<Seq>& 
 }
 
 void Ledger::settle_one(const ClaimKey& key, const ClaimRow& claim, Seq seq, const Odd* odd) {
-  if (!odd) return finish(claim, seq);
   const Id group = std::get<0>(key);
+  const StreamRow& stream = books_.streams.at(claim.stream);
+  // It was not handed over: it belongs to the group that it was given back to.
+  if (!odd && stream.dead_letters && !is_offered(books_.groups.at(group), stream, seq)) return;
+  if (!odd) return finish(claim, seq);
   const QueueRow& queue = books_.queues.at(books_.groups.at(group).queue);
   const auto priority = static_cast<u64>(claim.priority);
   // Consumers of a dead-letter queue never dead-letter further: for them it is a nack.
@@ -145,7 +148,7 @@ bool Ledger::bury(Id group, const ClaimRow& claim, Seq seq, const std::string& r
   if (claim.priority > 0) properties += "Dead-Priority: " + std::to_string(claim.priority) + "\n";
   StreamRow& dead = books_.streams.edit(dead_stream_of(queue).id);
   log_.append(dead, {{body, properties, frames, {}}}, now());  // it stays until someone looks at it
-  waiting_.ring_stream(dead);
+  waiting_.ring_stream(dead, true);                            // the session may have consumers of that queue, too
   finish(claim, seq);
   return true;
 }

@@ -114,5 +114,31 @@ TEST_F(WriteTest, AClaimOfTheSameNumberIsTheSameClaim) {
   EXPECT_EQ(a->stats("q").groups.at(0).claimed, 4U);
 }
 
+TEST_F(WriteTest, ALetterThatWentBackToItsGroupSurvivesTheConsumersOfItsNeighbours) {
+  const auto a = open();
+  const Id queue = a->queue("q");
+  const Id group = a->group(queue);
+  const Id holder = a->holder();
+  a->append(a->stream(queue), numbers(1, 3), true);
+  a->settle({settle_all(a->claim(group, holder, 10, false), driver::Verdict::dead, "no")});
+  EXPECT_EQ(a->run(driver::Steer{driver::Verb::dead_requeue, "q", "", 2}).count, 1U);
+  const Id undertakers = a->group(a->queue("q.dead"), "undertakers");
+  EXPECT_EQ(a->drain(undertakers, holder), (std::vector<std::string>{"1", "3"}));
+  EXPECT_EQ(a->drain(group, holder), numbers(2, 2));
+  EXPECT_EQ(a->stats("q").dead, 0U);
+}
+
+TEST_F(WriteTest, ASessionHearsOfTheLettersThatItMadeItself) {
+  const auto a = open();
+  const Id queue = a->queue("q");
+  const Id group = a->group(queue);
+  const Id holder = a->holder();
+  const Id undertakers = a->group(a->queue("q.dead"), "undertakers");
+  EXPECT_FALSE(a->claim(undertakers, holder, 10, false).claim);
+  a->append(a->stream(queue), {"x"}, true);
+  a->settle({settle_all(a->claim(group, holder, 10, false), driver::Verdict::dead, "no")});
+  EXPECT_TRUE(a->wait_changed("q.dead"));
+}
+
 }  // namespace
 }  // namespace vtx::rocks::test
