@@ -248,7 +248,7 @@ const Frames kNothing;
 const Frames kUncounted{"1 #1"};
 const Frames kCounted{"1 #2"};
 
-enum Receivers { kEvery, kFiltering };
+enum Receivers { kEvery, kFiltering, kUnfiltered };
 
 }  // namespace
 
@@ -307,7 +307,8 @@ const std::vector<ReleaseRow>& rows() {
 
       {kPartlyRead,        kClosed,        kEvery,     {0, {"1||c #1"}},                         {0, {"1||c #1"}}},
       {kPartlyRead,        kPlainlyClosed, kEvery,     {0, {"1||c #1"}},                         {0, {"1||c #1"}}},
-      {kPartlyRead,        kDisconnected,  kEvery,     {0, {"1||c #1"}},                         {0, {"1||c #1"}}},
+      // A SUB has two pipes. libzmq (4.3.4, fq.cpp) ends the program when one goes in the middle of a message and the other was not yet read from.
+      {kPartlyRead,        kDisconnected,  kUnfiltered, {0, {"1||c #1"}},                        {0, {"1||c #1"}}},
       {kPartlyRead,        kTerminated,    kEvery,     {0, {"1||c #1"}},                         {0, {"1||c #1"}}},
 
       {kReadFast,          kClosed,        kEvery,     {50, {"51 #2", "52 #1", "53 #1", "54 #1", "55 #1"}},
@@ -333,7 +334,8 @@ std::vector<ReleaseCase> release_table() {
   std::vector<ReleaseCase> cases;
   for (const ReleaseRow& row : rows()) {
     for (const ReleaseReceiver& receiver : kReceivers) {
-      if (row.receivers == kEvery || receiver.type == ZMQ_SUB) cases.push_back({&row, &receiver});
+      if (row.receivers == kEvery || (row.receivers == kFiltering) == (receiver.type == ZMQ_SUB))
+        cases.push_back({&row, &receiver});
     }
   }
   return cases;

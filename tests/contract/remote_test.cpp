@@ -379,7 +379,7 @@ TEST_F(SharedStore, WhoDoesNotReadIsBoundedAndInNobodysWay) {
   ASSERT_FALSE(out.empty());
   ASSERT_EQ(out[0].event, driver::Event::opened);
   out.clear();
-  constexpr u64 kCount = 2000;
+  constexpr u64 kCount = 150;  // of a MiB each
   for (u64 i = 1; i <= kCount; ++i) lazy->submit(i, driver::Read{stream, 1, {}});
   lazy->poll(out);  // sends them
 
@@ -393,10 +393,10 @@ TEST_F(SharedStore, WhoDoesNotReadIsBoundedAndInNobodysWay) {
   const std::size_t before = resident();
   const auto other = open();
   for (int i = 0; i < 20; ++i) EXPECT_EQ(other->run(driver::Read{stream, 1, {1, 1}}).messages.size(), 1U);
-  EXPECT_LT(resident(), before + (std::size_t{200} << 20));
+  EXPECT_LT(resident(), before + (std::size_t{100} << 20));
 
   // When it looks, it gets all.
-  const auto deadline = std::chrono::steady_clock::now() + kGenerous;
+  const auto deadline = std::chrono::steady_clock::now() + 3 * kGenerous;  // under a sanitizer that is much
   std::size_t answers = 0;
   while (answers < kCount && std::chrono::steady_clock::now() < deadline) {
     pollfd waiting{lazy->fd(), POLLIN, 0};
