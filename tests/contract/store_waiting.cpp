@@ -99,13 +99,14 @@ TEST_P(StoreQueueContract, TellsAReaderOfAnEmptiedStream) {
   a_->drain(group_, holder_);
   EXPECT_EQ(a_->tend("q"), 5U);
   wait_in_vain(*b, stream_, 6);
-  // News of what was before may still be on its way; who asks again is told no more.
+  // Through a thread of its own, or another's, news of what was before may still be on its way; who asks again is told no more.
+  const bool may_be_late = !GetParam().is_alone || GetParam().sessions_hang_together;
   int told = 0;
   while (told < 10 && b->wait_changed("q", kNotAtOnce)) {
     ++told;
     wait_in_vain(*b, stream_, 6);
   }
-  EXPECT_LT(told, 10) << "of nothing, again and again";
+  EXPECT_LT(told, may_be_late ? 10 : 1) << "of nothing";
   a_->append(stream_, {"6"});
   EXPECT_TRUE(b->wait_changed("q"));
 }

@@ -25,7 +25,7 @@ extern "C" {
  *   memtable     64MiB (default), 1MiB to 1GiB: how much is gathered in memory before it becomes a file. More: fewer, larger files, less is written
  *                twice; twice as much memory, and a longer start after a crash
  */
-VTX_EXPORT const vtx_driver_t *vtx_rocksdb_driver (void);
+VTX_EXPORT const vtx_driver_t* vtx_rocksdb_driver(void);
 
 #ifdef __cplusplus
 }
