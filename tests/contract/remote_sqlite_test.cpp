@@ -28,7 +28,7 @@ class LockedSqlite final : public driver::OwnedDatabase {
  public:
   explicit LockedSqlite(int lock) : lock_(lock) {}
   ~LockedSqlite() override { ::close(lock_); }
-  std::unique_ptr<driver::Store> session() override {
+  std::unique_ptr<driver::Store> session(const std::string&) override {
     return std::unique_ptr<driver::Store>(static_cast<driver::Store*>(vtx_sqlite_driver()->store()));
   }
   void end_holders(std::span<const Id>) override {}

@@ -11,7 +11,7 @@ class MemoryOwned final : public driver::OwnedDatabase {
       : database_(std::move(database)), faults_(std::move(faults)) {}
   ~MemoryOwned() override { database_->disown(); }
 
-  std::unique_ptr<driver::Store> session() override {
+  std::unique_ptr<driver::Store> session(const std::string&) override {
     auto store = std::make_unique<MemoryStore>(database_, faults_);
     store->leave_holders();
     return store;

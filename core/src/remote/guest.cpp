@@ -77,7 +77,7 @@ void Guest::greet(Slice content) {
                                                 std::to_string(kProtocolVersion) + "), which does not understand VTX " +
                                                 hello.version + " (protocol " + std::to_string(hello.protocol) +
                                                 "): use one version for all programs on this database"));
-  session_ = home_.session();
+  session_ = home_.session(process_.name);
   if (!session_) return refuse(Status(Code::lost, "the owner of the database has no room for a session"));
   if (!home_.poller.add(session_->fd(), key(number_, Part::session)))
     return refuse(Status(Code::lost, "the owner of the database has no descriptors left"));

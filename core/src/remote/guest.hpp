@@ -22,7 +22,7 @@ struct GuestHome {
   HolderBook& book;
   const driver::Endpoint& endpoint;
   const driver::Clock& clock;
-  std::function<std::unique_ptr<driver::Store>()> session;
+  std::function<std::unique_ptr<driver::Store>(const std::string& process)> session;
 };
 
 /// Confined to the owner's driver thread.

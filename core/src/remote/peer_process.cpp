@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <string>
 
+#include "vtx/driver/process_name.hpp"
+
 namespace vtx::remote {
 
 namespace {
@@ -32,7 +34,7 @@ Result<PeerProcess> peer_of(int socket) {
     return fail(Code::denied, "the database belongs to a process of user " + std::to_string(who.uid) +
                                   ", and only processes of one user can share it; this is user " +
                                   std::to_string(::geteuid()));
-  return PeerProcess{who.uid, Fd(open_process(who.pid))};
+  return PeerProcess{who.uid, Fd(open_process(who.pid)), driver::name_of_process(who.pid)};
 }
 
 }  // namespace vtx::remote

@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#include <string>
+
 #include "util/fd.hpp"
 #include "vtx/driver/status.hpp"
 
@@ -16,6 +18,7 @@ struct PeerProcess {
   ///
   /// It tells what the connection does not: a child of the process that was forked and not exec'd keeps the connection open.
   Fd process;
+  std::string name;  ///< process_name.hpp
 };
 
 /// denied when it is another user's; native when the kernel tells nothing.

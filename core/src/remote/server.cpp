@@ -26,7 +26,7 @@ Server::Server(Listener listener, driver::OwnedDatabase& database, HolderBook& b
     : database_(database),
       book_(book),
       clock_(clock),
-      home_{poller_, book_, endpoint, clock, [this] { return database_.session(); }},
+      home_{poller_, book_, endpoint, clock, [this](const std::string& process) { return database_.session(process); }},
       listener_(std::make_unique<Listener>(std::move(listener))) {
   valid_ = poller_.valid() && poller_.add(listener_->fd(), kListener);
 }

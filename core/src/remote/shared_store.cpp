@@ -4,10 +4,13 @@
 // session: that is all there is to taking over.
 #include "vtx/driver/shared_store.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "remote/remote_store.hpp"
 #include "remote/server.hpp"
+#include "vtx/driver/process_name.hpp"
 
 namespace vtx::remote {
 
@@ -65,8 +68,13 @@ Status SharedStore::start(const Endpoint& endpoint, bool create) {
   if (!left_.empty()) bell_.ring();
   auto opened = open_(endpoint, create);
   if (opened) return own(std::move(*opened), endpoint, create);
-  if (opened.error().code() != Code::busy) return opened.error();
-  return remote_.start(endpoint, create);
+  if (opened.error().code() == Code::busy) return remote_.start(endpoint, create);
+  if (!is_passing(opened.error().code())) return opened.error();
+  Completion& lost = left_.emplace_back();
+  lost.event = Event::lost;
+  lost.status = std::move(opened.error());
+  bell_.ring();
+  return {};
 }
 
 Status SharedStore::own(std::unique_ptr<OwnedDatabase> database, const Endpoint& endpoint, bool create) {
@@ -77,7 +85,7 @@ Status SharedStore::own(std::unique_ptr<OwnedDatabase> database, const Endpoint&
   auto listener = Listener::open(*name);
   if (!listener) return listener.error();
   own->server = std::make_unique<Server>(std::move(*listener), *own->database, own->book, endpoint, system_clock());
-  own->session = own->database->session();
+  own->session = own->database->session(name_of_process(::getpid()));
   if (!own->session) return Status(Code::internal, "the driver could not make a session: out of memory");
   if (Status started = own->session->start(endpoint, create); !started.ok()) return started;
   own_ = std::move(own);

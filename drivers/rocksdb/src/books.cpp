@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "vtx/driver/process_name.hpp"
+
 namespace vtx::rocks {
 namespace {
 
@@ -21,6 +23,7 @@ void Books::each_table(Self& self, F f) {
   f(self.producers);
   f(self.origins);
   f(self.holds);
+  f(self.holders);
   f(self.requeued);
 }
 
@@ -36,12 +39,25 @@ void Books::index() {
   for (const auto& [id, row] : queues.all()) queue_names_[row.name] = id;
   for (const auto& [id, row] : streams.all()) stream_names_[{row.queue, row.kind, row.peer, row.priority}] = id;
   for (const auto& [id, row] : groups.all()) group_names_[{row.queue, row.kind, row.peer, row.name}] = id;
-  // Whoever held something when the process ended has ended with it.
+  // Nobody may have told that a holder ended.
+  std::vector<Id> over;
+  for (const auto& [id, row] : holders.all())
+    if (!row.ended && driver::has_process_ended(row.process)) over.push_back(id);
+  for (const Id id : over) holders.edit(id).ended = true;
+  const auto known = [this](Id holder) -> HolderRow& {
+    if (!holders.find(holder)) holders.make(holder).ended = true;
+    return holders.recall(holder);
+  };
   for (const auto& [key, row] : claims.all()) {
-    holders[row.holder].ended = true;
-    ++holders[row.holder].claims;
+    HolderRow& holder = known(row.holder);
+    ++holder.claims;
+    auto& [number, claim] = holder.numbered[std::get<0>(key)];
+    if (row.number > number) {
+      number = row.number;
+      claim = std::get<1>(key);
+    }
   }
-  for (const auto& [key, row] : holds.all()) holders[row.holder].ended = true;
+  for (const auto& [key, row] : holds.all()) (void)known(row.holder);
 }
 
 bool Books::is_touched() const {
@@ -121,12 +137,12 @@ void Books::erase_group(Id id) {
 }
 
 ClaimRow& Books::make_claim(Id group, Id id, ClaimRow row) {
-  ++holders.at(row.holder).claims;
+  ++holders.recall(row.holder).claims;
   return claims.make({group, id}) = std::move(row);
 }
 
 void Books::erase_claim(const ClaimKey& key) {
-  if (const ClaimRow* claim = claims.find(key)) --holders.at(claim->holder).claims;
+  if (const ClaimRow* claim = claims.find(key)) --holders.recall(claim->holder).claims;
   claims.erase(key);
 }
 

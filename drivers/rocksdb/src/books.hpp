@@ -32,7 +32,7 @@ class Books {
   Table<std::string, OriginRow> origins{'O'};
   Table<HoldKey, HoldRow> holds{'H'};
   Table<RequeuedKey, RequeuedRow> requeued{'D'};
-  std::map<Id, HolderRow> holders;
+  Table<Id, HolderRow> holders{'L'};
 
   // Rows that others are found by are made and erased here. A find answers null when there is none.
   const QueueRow* find_queue(const std::string& name) const;

@@ -109,9 +109,10 @@ void Ledger::lease(const ClaimNext& wish, ClaimRow row, Completion& answer) {
   row.last = answer.messages.back().seq;
   row.holder = wish.holder;
   row.uncounted = wish.uncounted;
+  row.number = wish.number;
   answer.claim = {id, wish.group, row.stream, row.first, row.last, row.delivery, row.reason, row.priority};
   books_.make_claim(wish.group, id, std::move(row));
-  if (wish.number != 0) books_.holders.at(wish.holder).numbered[wish.group] = {wish.number, id};
+  if (wish.number != 0) books_.holders.recall(wish.holder).numbered[wish.group] = {wish.number, id};
 }
 
 /// @return true when a due retry decided the answer

@@ -4,10 +4,10 @@
 // fails nobody knows what the disk has of it: the books in memory are thrown away, all sessions end, and the next start reads the disk.
 #include "database.hpp"
 
-#include <map>
 #include <new>
 
 #include "random.hpp"
+#include "store.hpp"
 
 namespace vtx::rocks {
 
@@ -19,16 +19,6 @@ namespace {
 constexpr auto kLook = 1s;
 /// What is gathered for one write is in memory twice for a moment.
 constexpr std::size_t kLargestWrite = std::size_t{16} << 20;
-
-struct Registry {
-  std::mutex mutex;
-  std::map<Place::Key, std::weak_ptr<Database>> open;
-};
-
-Registry& registry() {
-  static Registry one;
-  return one;
-}
 
 bool wants_sync(const driver::Operation& operation) {
   const auto* commit = std::get_if<driver::Commit>(&operation);
@@ -52,31 +42,25 @@ Status doubtful(const Status& why, const driver::Operation& operation) {
 
 }  // namespace
 
-Result<std::shared_ptr<Database>> Database::open(const std::string& path, bool create, const Tuning& tuning,
+Result<std::unique_ptr<Database>> Database::open(const std::string& path, bool create, const Tuning& tuning,
                                                  const driver::Clock& clock) {
-  Registry& all = registry();
-  const std::lock_guard lock(all.mutex);
   auto place = Place::open(path, create);
   if (!place) return tl::unexpected(place.error());
-  auto& known = all.open[place->key()];
-  if (auto database = known.lock()) {
-    const std::lock_guard inner(database->mutex_);
-    if (database->dead_.ok()) return database;
-  }
-  if (Status status = place->check_free(); !status.ok()) return tl::unexpected(status);
-  std::shared_ptr<Database> database(new Database(std::move(*place), clock));
+  if (Status status = place->take(); !status.ok()) return tl::unexpected(status);
+  std::unique_ptr<Database> database(new Database(std::move(*place), clock));
   if (Status status = database->start(create, tuning); !status.ok()) return tl::unexpected(status);
-  known = database;
-  std::erase_if(all.open, [](const auto& entry) { return entry.second.expired(); });
   return database;
 }
 
-void Database::let_go(std::shared_ptr<Database>& database) {
-  const std::lock_guard lock(registry().mutex);
-  database.reset();
+Database::~Database() = default;
+
+std::unique_ptr<driver::Store> Database::session(const std::string& process) {
+  return std::make_unique<SessionStore>(*this, process);
 }
 
-Database::~Database() = default;
+void Database::end_holders(std::span<const Id> holders) {
+  if (dead_.ok()) ledger_->end_holders(holders);
+}
 
 Status Database::start(bool create, const Tuning& tuning) {
   try {
@@ -129,7 +113,6 @@ bool Database::begin_epoch_if_it_went_back() {
 }
 
 Result<std::string> Database::attach(Session& session) {
-  const std::lock_guard lock(mutex_);
   if (!dead_.ok()) return tl::unexpected(dead_);
   waiting_->attach(session);
   session.went_back = std::exchange(went_back_, false);
@@ -138,10 +121,7 @@ Result<std::string> Database::attach(Session& session) {
 }
 
 void Database::detach(Session& session) {
-  const std::lock_guard lock(mutex_);
-  if (!dead_.ok()) return;
-  ledger_->end_holders(session);
-  waiting_->detach(session);
+  if (dead_.ok()) waiting_->detach(session);
 }
 
 /// Writes all that changed since the last time.
@@ -171,56 +151,58 @@ Completion Database::run(const driver::Operation& operation) {
   }
 }
 
-void Database::run_all(Session& session, const std::vector<Pending>& operations, std::vector<Completion>& answers) {
+void Database::run_all(const std::vector<Session*>& sessions) {
   bool sync = false;
-  waiting_->set_caller(&session);
-  for (const auto& [ticket, operation] : operations) {
-    if ((disk_->is_dirty() && reads_disk(operation)) || disk_->waiting_bytes() > kLargestWrite) flush(false);
-    answers.push_back(run(operation));
-    answers.back().ticket = ticket;
-    sync = sync || (wants_sync(operation) && answers.back().status.ok());
+  for (Session* session : sessions) {
+    waiting_->set_caller(session);
+    for (const auto& [ticket, operation] : session->pending) {
+      if ((disk_->is_dirty() && reads_disk(operation)) || disk_->waiting_bytes() > kLargestWrite) flush(false);
+      session->answers.push_back(run(operation));
+      session->answers.back().ticket = ticket;
+      sync = sync || (wants_sync(operation) && session->answers.back().status.ok());
+    }
   }
+  waiting_->set_caller(nullptr);
   flush(sync);
 }
 
-Status Database::serve(Session& session, std::vector<Pending>& operations, std::vector<Completion>& out) {
-  const std::lock_guard lock(mutex_);
+void Database::serve() {
+  if (!dead_.ok()) return;
+  std::vector<Session*> sessions;
+  for (Session* session : waiting_->sessions())
+    if (!session->pending.empty()) sessions.push_back(session);
   const auto now = clock_.now();
-  if (dead_.ok() && (!operations.empty() || now - looked_ >= kLook)) {
+  if (!sessions.empty() || now - looked_ >= kLook) {
     looked_ = now;
     if (!place_.is_current())
-      die({Code::lost, place_.path() + " was replaced or removed, as by a restored backup; VTX opens it again"});
+      return die({Code::lost, place_.path() + " was replaced or removed, as by a restored backup; VTX opens it again"});
   }
-  std::vector<Completion> answers;
-  bool tried = false;
-  if (dead_.ok()) {
-    tried = true;
-    answers.reserve(operations.size());
-    try {
-      run_all(session, operations, answers);
-    } catch (const DiskError& error) {
-      die(error.status);
-    } catch (const std::bad_alloc&) {
-      die({Code::lost, place_.path() + ": no memory for the messages"});
-    } catch (const std::exception& error) {  // a defect of ours: the books may be wrong now, those on disk are not
-      die({Code::lost, place_.path() + ": " + error.what()});
-    }
+  Status failure;
+  try {
+    run_all(sessions);
+  } catch (const DiskError& error) {
+    failure = error.status;
+  } catch (const std::bad_alloc&) {
+    failure = {Code::lost, place_.path() + ": no memory for the messages"};
   }
-  if (!dead_.ok()) {
-    answers.clear();
-    for (const auto& [ticket, operation] : operations) {
-      Completion& answer = answers.emplace_back();
+  for (Session* session : sessions) answer(*session, failure);
+  if (!failure.ok()) die(std::move(failure));
+}
+
+/// What the session asked was done, or nobody knows.
+void Database::answer(Session& session, const Status& failure) {
+  if (!failure.ok()) {
+    session.answers.clear();
+    for (const auto& [ticket, operation] : session.pending) {
+      Completion& answer = session.answers.emplace_back();
       answer.ticket = ticket;
-      answer.status = tried ? doubtful(dead_, operation) : Status(Code::lost, dead_.text());
+      answer.status = doubtful(failure, operation);
     }
-  } else {
-    waiting_->set_caller(nullptr);
-    for (auto& [queue, news] : session.news) out.push_back(std::move(news));
-    session.news.clear();
   }
-  operations.clear();
-  std::move(answers.begin(), answers.end(), std::back_inserter(out));
-  return dead_.ok() ? Status() : Status(Code::lost, dead_.text(), dead_.native());
+  std::move(session.answers.begin(), session.answers.end(), std::back_inserter(session.done));
+  session.answers.clear();
+  session.pending.clear();
+  session.wake();
 }
 
 /// The end of all sessions. The directory is closed, so that it can be opened again.
@@ -228,7 +210,13 @@ void Database::die(Status why) {
   dead_ = std::move(why);
   disk_->stop_background();
   for (Session* session : std::set<Session*>(waiting_->sessions())) {
-    session->holders.clear();
+    for (const Pending& pending : session->pending) {
+      Completion& answer = session->done.emplace_back();
+      answer.ticket = pending.ticket;
+      answer.status = Status(Code::lost, dead_.text());
+    }
+    session->pending.clear();
+    session->over = Status(Code::lost, dead_.text(), dead_.native());
     waiting_->detach(*session);
     session->wake();
   }

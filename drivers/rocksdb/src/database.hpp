@@ -1,44 +1,39 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// An open database, shared by all the stores of this process that name its directory. Each is a session: it has its own operations, holders and
-// waiting, and knows nothing of the others. A session that is not a store of this process would be no different.
+// An open database, which this process has to itself. All who use it are sessions on it, whether they are links of this process or of another one that is
+// attached through core's shared store: each has its own operations and its own waiting, and knows nothing of the others.
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "ledger.hpp"
 #include "mark_file.hpp"
 #include "place.hpp"
+#include "vtx/driver/shared_store.hpp"
 
 namespace vtx::rocks {
 
-struct Pending {
-  u64 ticket;
-  driver::Operation operation;
-};
-
-/// Thread-safe.
-class Database {
+/// Confined, with all its sessions, to one driver thread.
+class Database final : public driver::OwnedDatabase {
  public:
-  /// The one that is open in this process, or a new one.
-  /// @param tuning  of who comes first
-  static Result<std::shared_ptr<Database>> open(const std::string& path, bool create, const Tuning& tuning,
-                                                const driver::Clock& clock);
-  /// To be used instead of reset(): closing must not meet the opening by another thread.
-  static void let_go(std::shared_ptr<Database>& database);
-  ~Database();
+  /// @param clock  gives stored, due and expires; outlives the database
+  /// Fails with busy when it is open, here or in another process.
+  static Result<std::unique_ptr<Database>> open(const std::string& path, bool create, const Tuning& tuning,
+                                                const driver::Clock& clock = driver::system_clock());
+  ~Database() override;
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
+  std::unique_ptr<driver::Store> session(const std::string& process) override;
+  void end_holders(std::span<const Id> holders) override;
+
+  // For the sessions.
   /// @return the epoch's name. Fails with lost when the database died meanwhile.
   Result<std::string> attach(Session& session);
-  /// Its holders end. Idempotent.
   void detach(Session& session);
-  /// Runs the operations as one write, and takes them all away; their answers and news for the session are added to `out`.
-  /// @return why the session is over, if it is; then the answers say the same of what was not done
-  Status serve(Session& session, std::vector<Pending>& operations, std::vector<Completion>& out);
+  /// Runs what was submitted in all sessions as one write. Answers and news are the sessions' then.
+  void serve();
 
  private:
   Database(Place place, const driver::Clock& clock) : place_(std::move(place)), clock_(clock) {}
@@ -47,13 +42,12 @@ class Database {
   void found();
   void flush(bool sync);
   Completion run(const driver::Operation& operation);
-  void run_all(Session& session, const std::vector<Pending>& operations, std::vector<Completion>& answers);
+  void run_all(const std::vector<Session*>& sessions);
+  void answer(Session& session, const Status& failure);
   void die(Status why);
 
   Place place_;
   const driver::Clock& clock_;
-  std::mutex mutex_;
-  // Guarded by mutex_.
   Status dead_;  // once not ok, nothing below is used any more
   MarkFile marks_;
   bool went_back_ = false;  // found out at the start; told to whoever comes first

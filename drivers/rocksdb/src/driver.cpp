@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <new>
-
 #include "store.hpp"
 #include "vtx/drivers/rocksdb.h"
 
@@ -8,11 +6,13 @@ namespace {
 
 constexpr const char* kOptions[] = {"compression", "memtable", nullptr};
 
-void* make_store() {
-  // As the interface: the caller casts back to it.
-  vtx::driver::Store* store = new (std::nothrow) vtx::rocks::RocksStore;
-  return store;
+vtx::Result<std::unique_ptr<vtx::driver::OwnedDatabase>> open(const vtx::driver::Endpoint& endpoint, bool create) {
+  const auto tuning = vtx::rocks::tuning_of(endpoint);
+  if (!tuning) return tl::unexpected(tuning.error());
+  return vtx::rocks::Database::open(endpoint.path, create, *tuning);
 }
+
+void* make_store() { return vtx::driver::make_shared_store(open).release(); }
 
 constexpr vtx_driver_t kDriver = {VTX_DRIVER_ABI_VERSION, sizeof(vtx_driver_t), kOptions, nullptr, make_store, nullptr};
 

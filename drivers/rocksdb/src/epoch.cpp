@@ -14,10 +14,8 @@ void Ledger::begin_epoch(u64 epoch, u64 mark) {
   store.life = random_hex(8);
   store.last_id = epoch << kEpochBits;
   std::vector<driver::TakeOver> over;
-  for (auto& [id, holder] : books_.holders) {
-    holder.ended = true;
-    over.push_back({id, holder.count});
-  }
+  for (const auto& [id, holder] : books_.holders.all()) over.push_back({id, holder.count});
+  for (const auto& holder : over) books_.holders.edit(holder.holder).ended = true;
   for (const auto& holder : over) (void)run(holder);
   std::vector<Id> streams;
   for (const auto& [id, stream] : books_.streams.all()) streams.push_back(id);

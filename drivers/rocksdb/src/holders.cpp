@@ -8,8 +8,8 @@ namespace vtx::rocks {
 using driver::Hold;
 
 bool Ledger::lives(Id holder) const {
-  const auto found = books_.holders.find(holder);
-  return found != books_.holders.end() && !found->second.ended;
+  const HolderRow* found = books_.holders.find(holder);
+  return found && !found->ended;
 }
 
 Completion Ledger::run(const driver::Beat& beat) {
@@ -17,23 +17,25 @@ Completion Ledger::run(const driver::Beat& beat) {
   answer.id = beat.holder;
   if (beat.holder == 0) {
     answer.id = books_.next_id();
-    books_.holders[answer.id] = {};
-    waiting_.caller().holders.insert(answer.id);
+    books_.holders.make(answer.id).process = waiting_.caller().process;
   }
   if (!lives(answer.id)) return refuse(Code::fenced, "This holder has ended: become a new one.");
-  HolderRow& mine = books_.holders.at(answer.id);
+  // It may have come back from another process, or from another session of its own.
+  if (books_.holders.at(answer.id).process != waiting_.caller().process)
+    books_.holders.edit(answer.id).process = waiting_.caller().process;
+  HolderRow& mine = books_.holders.recall(answer.id);
   ++mine.count;
   mine.lease = beat.lease;
-  for (const auto& [id, other] : books_.holders)
+  for (const auto& [id, other] : books_.holders.all())
     if (id != answer.id && other.claims > 0) answer.holders.push_back({id, other.count, other.lease, other.ended});
   return answer;
 }
 
 Completion Ledger::run(const driver::TakeOver& take) {
   Completion answer;
-  const auto holder = books_.holders.find(take.holder);
-  if (holder == books_.holders.end() || holder->second.count != take.seen) return answer;
-  if (holder->second.ended) end_holder(take.holder);
+  const HolderRow* holder = books_.holders.find(take.holder);
+  if (!holder || holder->count != take.seen) return answer;
+  if (holder->ended) end_holder(take.holder);
   for (auto it = books_.claims.all().begin(); it != books_.claims.all().end();) {
     const auto& [place, row] = *it++;
     if (row.holder != take.holder) continue;
@@ -53,14 +55,13 @@ Completion Ledger::run(const driver::TakeOver& take) {
   return answer;
 }
 
-void Ledger::end_holders(Session& session) {
-  for (const Id id : session.holders) {
-    const auto found = books_.holders.find(id);
-    if (found == books_.holders.end()) continue;
-    found->second.ended = true;
-    found->second.numbered.clear();
+void Ledger::end_holders(std::span<const Id> holders) {
+  for (const Id id : holders) {
+    if (!lives(id)) continue;
+    HolderRow& holder = books_.holders.edit(id);
+    holder.ended = true;
+    holder.numbered.clear();
   }
-  session.holders.clear();
 }
 
 Completion Ledger::run(const driver::ListPeers& list) {
@@ -95,9 +96,8 @@ Completion Ledger::run(const driver::Forget& forget) {
 
 /// A link whose session was lost may come back for its mailbox.
 void Ledger::end_holder(Id id) {
-  HolderRow& holder = books_.holders.at(id);
-  if (holder.ended_at == StoreTime{}) holder.ended_at = now();
-  const bool may_come_back = now() - holder.ended_at < std::chrono::seconds(60);
+  if (books_.holders.at(id).ended_at == StoreTime{}) books_.holders.edit(id).ended_at = now();
+  const bool may_come_back = now() - books_.holders.at(id).ended_at < std::chrono::seconds(60);
   std::vector<HoldKey> over;
   for (const auto& [name, row] : books_.holds.all())
     if (row.holder == id && !(may_come_back && driver::is_anonymous(driver::peer_of_hold(std::get<1>(name)))))
@@ -115,9 +115,10 @@ void Ledger::end_holders() {
   for (const Id id : with_names())
     if (books_.holders.at(id).ended) end_holder(id);
   const auto named = with_names();
-  std::erase_if(books_.holders, [&](const auto& entry) {
-    return entry.second.ended && entry.second.claims == 0 && !named.contains(entry.first);
-  });
+  std::vector<Id> over;
+  for (const auto& [id, row] : books_.holders.all())
+    if (row.ended && row.claims == 0 && !named.contains(id)) over.push_back(id);
+  for (const Id id : over) books_.holders.erase(id);
 }
 
 void Ledger::release(Id queue, const std::string& what) {

@@ -48,8 +48,8 @@ class Ledger {
 
   /// All claims end as if their holders had died, all holders end, and ids go on where none was given out.
   void begin_epoch(u64 epoch, u64 mark);
-  /// Of a session that is over.
-  void end_holders(Session& session);
+  /// They have ended, by a clean stop or with their process.
+  void end_holders(std::span<const Id> holders);
 
  private:
   // commit.cpp

@@ -10,6 +10,8 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <set>
 
 namespace vtx::rocks {
 namespace {
@@ -44,6 +46,16 @@ bool is_network(int fd) {
   }
 }
 
+/// The directories that this process has open.
+struct Taken {
+  std::mutex mutex;
+  std::set<Place::Key> keys;
+};
+Taken& taken() {
+  static Taken one;
+  return one;
+}
+
 }  // namespace
 
 Result<Place> Place::open(const std::string& path, bool create) {
@@ -68,15 +80,30 @@ Result<Place> Place::open(const std::string& path, bool create) {
 }
 
 Place::Place(Place&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)), key_(std::move(other.key_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)),
+      key_(std::move(other.key_)),
+      taken_(std::exchange(other.taken_, false)) {}
 
 Place::~Place() {
+  if (taken_) {
+    const std::lock_guard lock(taken().mutex);
+    taken().keys.erase(key_);
+  }
   if (fd_ >= 0) ::close(fd_);
 }
 
 bool Place::is_current() const {
   struct stat found {};
   return ::stat(path_.c_str(), &found) == 0 && Key(found.st_dev, found.st_ino) == key_;
+}
+
+Status Place::take() {
+  // Asking for the lock drops one that this process has, so nobody may ask who could be the second here.
+  const std::lock_guard lock(taken().mutex);
+  if (!taken().keys.insert(key_).second) return {Code::busy, path_ + " is open in this process already"};
+  taken_ = true;
+  return check_free();
 }
 
 /// RocksDB would find out too, but only after it has begun a new log file in the owner's directory.
@@ -89,8 +116,7 @@ Status Place::check_free() const {
   const bool asked = ::fcntl(file, F_GETLK, &lock) == 0;
   ::close(file);
   if (!asked || lock.l_type == F_UNLCK) return {};
-  return {Code::lost, path_ + " is open in another process (" + std::to_string(lock.l_pid) +
-                          "), and RocksDB allows one at a time; VTX tries again"};
+  return {Code::busy, path_ + " is open in another process (" + std::to_string(lock.l_pid) + ")"};
 }
 
 }  // namespace vtx::rocks

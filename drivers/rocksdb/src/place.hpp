@@ -30,14 +30,18 @@ class Place {
   Key key() const { return key_; }
   /// False once the name leads to another directory, or to none.
   bool is_current() const;
-  /// lost while another process has the database open. To be asked only when this process has not: asking drops a lock of its own.
-  Status check_free() const;
+  /// Takes it for this process and this opening alone, until the end of this object, as far as it is for us: between processes RocksDB's own lock
+  /// decides, which would let one process open a directory twice. busy when somebody has it open.
+  Status take();
 
  private:
   Place(int fd, std::string path, Key key) : fd_(fd), path_(std::move(path)), key_(key) {}
+  Status check_free() const;
+
   int fd_;
   std::string path_;
   Key key_;
+  bool taken_ = false;
 };
 
 }  // namespace vtx::rocks

@@ -106,21 +106,26 @@ struct ClaimRow {
   std::string reason;
   int priority = 0;
   bool uncounted = false;  ///< the holder's death is not held against the messages
+  u64 number = 0;          ///< as ClaimNext::number
   std::vector<u64> done;
   static void fields(auto& row, auto& with) {
-    with(row.stream, row.holder, row.first, row.last, row.delivery, row.reason, row.priority, row.uncounted, row.done);
+    with(row.stream, row.holder, row.first, row.last, row.delivery, row.reason, row.priority, row.uncounted, row.number,
+         row.done);
   }
   std::size_t size() const { return last - first + 1; }
   bool is_done(std::size_t offset) const { return offset / 64 < done.size() && (done[offset / 64] >> offset % 64 & 1); }
 };
 using ClaimKey = std::tuple<Id, Id>;  ///< group, claim
 
-/// Not on disk: with the process all its holders end, and those that claims and holds still name are made anew as ended ones.
+/// A life that claims and names belong to.
 struct HolderRow {
-  u64 count = 0;
-  Ms lease{};
+  std::string process;  ///< whose it is; see vtx/driver/process_name.hpp
   bool ended = false;
-  StoreTime ended_at{};                         ///< when that was noticed
+  StoreTime ended_at{};  ///< when that was noticed
+  static void fields(auto& row, auto& with) { with(row.process, row.ended, row.ended_at); }
+  u64 count =
+      0;  ///< of beats; begins anew with each owner of the database, which whoever watches takes for a sign of life
+  Ms lease{};
   u64 claims = 0;                               ///< open ones
   std::map<Id, std::pair<u64, Id>> numbered{};  ///< by group: number and id of the newest claim that had one
 };

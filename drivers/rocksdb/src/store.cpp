@@ -4,6 +4,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "vtx/driver/options.hpp"
 
 namespace vtx::rocks {
@@ -34,7 +36,9 @@ Result<Tuning> tuning_of(const driver::Endpoint& endpoint) {
   return tuning;
 }
 
-RocksStore::RocksStore(const driver::Clock& clock) : clock_(clock), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+SessionStore::SessionStore(Database& database, const std::string& process)
+    : database_(database), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  session_.process = process;
   session_.wake = [fd = fd_] {
     const u64 one = 1;
     // Fails only when the counter is full: readable already.
@@ -42,91 +46,79 @@ RocksStore::RocksStore(const driver::Clock& clock) : clock_(clock), fd_(::eventf
   };
 }
 
-RocksStore::~RocksStore() {
+SessionStore::~SessionStore() {
   stop();
   if (fd_ >= 0) ::close(fd_);
 }
 
-Status RocksStore::start(const driver::Endpoint& endpoint, bool create) {
+Status SessionStore::start(const driver::Endpoint&, bool) {
   stop();
-  done_.clear();
+  session_.done.clear();
   if (fd_ < 0) return {Code::invalid, "no file descriptors left; raise the limit (ulimit -n)"};
-  if (endpoint.has_authority && !endpoint.authority.empty())
-    return {Code::invalid, "a RocksDB directory has no host '" + endpoint.authority +
-                               "'; write rocksdb:///absolute/path or rocksdb:path"};
-  const auto tuning = tuning_of(endpoint);
-  if (!tuning) return tuning.error();
-  auto database = Database::open(endpoint.path, create, *tuning, clock_);
-  Status status = database ? Status() : database.error();
-  if (database) {
-    database_ = std::move(*database);
-    if (const auto epoch = database_->attach(session_)) {
-      event(Event::opened);
-      done_.back().epoch = *epoch;
-      done_.back().went_back = session_.went_back;
-      return {};
-    } else {
-      status = epoch.error();
-      Database::let_go(database_);
-    }
+  const auto epoch = database_.attach(session_);
+  if (!epoch) {
+    event(Event::lost, epoch.error());
+    return {};
   }
-  if (!is_passing(status.code())) return status;
-  event(Event::lost, std::move(status));
+  attached_ = true;
+  event(Event::opened);
+  session_.done.back().epoch = *epoch;
+  session_.done.back().went_back = session_.went_back;
   return {};
 }
 
-void RocksStore::submit(u64 ticket, driver::Operation operation) {
-  pending_.push_back({ticket, std::move(operation)});
+void SessionStore::submit(u64 ticket, driver::Operation operation) {
+  session_.pending.push_back({ticket, std::move(operation)});
   session_.wake();
 }
 
-void RocksStore::event(Event what, Status status) {
-  Completion& news = done_.emplace_back();
+void SessionStore::event(Event what, Status status) {
+  Completion& news = session_.done.emplace_back();
   news.event = what;
   news.status = std::move(status);
   session_.wake();
 }
 
-void RocksStore::poll(std::vector<Completion>& out) {
+void SessionStore::poll(std::vector<Completion>& out) {
   u64 count = 0;
   [[maybe_unused]] const auto taken = ::read(fd_, &count, sizeof count);
-  std::move(done_.begin(), done_.end(), std::back_inserter(out));
-  done_.clear();
-  if (!database_) refuse_pending();
-  if (database_) {
-    Status over = database_->serve(session_, pending_, done_);
-    if (!over.ok()) {
-      Database::let_go(database_);
-      event(Event::lost, std::move(over));
-    }
+  if (attached_) {
+    database_.serve();
+    for (auto& [queue, news] : session_.news) out.push_back(std::move(news));
+    session_.news.clear();
+  } else {
+    refuse_pending();
   }
-  std::move(done_.begin(), done_.end(), std::back_inserter(out));
-  done_.clear();
+  if (attached_ && !session_.over.ok()) {
+    attached_ = false;
+    event(Event::lost, std::exchange(session_.over, Status()));
+  }
+  std::move(session_.done.begin(), session_.done.end(), std::back_inserter(out));
+  session_.done.clear();
 }
 
-Ms RocksStore::next_poll() const {
-  if (!done_.empty() || !pending_.empty()) return Ms(0);
+Ms SessionStore::next_poll() const {
+  if (!session_.done.empty() || !session_.pending.empty()) return Ms(0);
   // For whether the directory is still the one that it was.
-  return database_ ? Ms(1000) : Ms::max();
+  return attached_ ? Ms(1000) : Ms::max();
 }
 
-void RocksStore::refuse_pending() {
-  for (const auto& [ticket, operation] : pending_) {
-    Completion& answer = done_.emplace_back();
+void SessionStore::refuse_pending() {
+  for (const auto& [ticket, operation] : session_.pending) {
+    Completion& answer = session_.done.emplace_back();
     answer.ticket = ticket;
     answer.status = {Code::lost, "the session has ended"};
   }
-  pending_.clear();
+  session_.pending.clear();
 }
 
 /// What was not yet polled for has had no effect.
-void RocksStore::stop() {
-  std::erase_if(done_, [](const Completion& done) { return done.event != Event::answer; });
-  if (!pending_.empty()) session_.wake();
+void SessionStore::stop() {
+  std::erase_if(session_.done, [](const Completion& done) { return done.event != Event::answer; });
+  if (!session_.pending.empty()) session_.wake();
   refuse_pending();
-  if (!database_) return;
-  database_->detach(session_);
-  Database::let_go(database_);
+  session_.over = {};
+  if (std::exchange(attached_, false)) database_.detach(session_);
 }
 
 }  // namespace vtx::rocks

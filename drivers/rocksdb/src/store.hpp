@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// A RocksDB directory as a Store: gathers what is submitted and does it in one write a poll.
+// A session on the database as a Store.
 #pragma once
 
 #include "database.hpp"
@@ -8,13 +8,14 @@
 
 namespace vtx::rocks {
 
-/// The clock gives stored, due and expires. Outlives the store.
-class RocksStore final : public driver::Store {
+/// As OwnedDatabase::session() promises: no holder ends with it.
+class SessionStore final : public driver::Store {
  public:
-  explicit RocksStore(const driver::Clock& clock = driver::system_clock());
-  ~RocksStore() override;
-  RocksStore(const RocksStore&) = delete;
-  RocksStore& operator=(const RocksStore&) = delete;
+  /// @param database  outlives it
+  SessionStore(Database& database, const std::string& process);
+  ~SessionStore() override;
+  SessionStore(const SessionStore&) = delete;
+  SessionStore& operator=(const SessionStore&) = delete;
 
   Status start(const driver::Endpoint& endpoint, bool create) override;
   void submit(u64 ticket, driver::Operation operation) override;
@@ -27,13 +28,10 @@ class RocksStore final : public driver::Store {
   void refuse_pending();
   void event(driver::Event what, Status status = {});
 
-  const driver::Clock& clock_;
+  Database& database_;
   int fd_;
-  std::shared_ptr<Database>
-      database_;  // shared: with the other stores of this process on its directory; null without a session
+  bool attached_ = false;
   Session session_;
-  std::vector<Pending> pending_;
-  std::vector<Completion> done_;
 };
 
 /// Of the endpoint's own options. A failure says which one is wrong.

@@ -29,6 +29,8 @@ class Table {
     touched_.insert(key);
     return rows_.at(key);
   }
+  /// Likewise, only in what is of this run and not in fields().
+  Row& recall(const Key& key) { return rows_.at(key); }
   /// Makes the row when there is none.
   Row& make(const Key& key) {
     touched_.insert(key);

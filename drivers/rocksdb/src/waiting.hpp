@@ -13,11 +13,21 @@
 
 namespace vtx::rocks {
 
-/// One party on a database, which a store in this process is. Guarded by the database's mutex, but for `wake`.
+/// An operation that was submitted and not yet carried out.
+struct Pending {
+  u64 ticket;
+  driver::Operation operation;
+};
+
+/// One party on a database, with what it asked and what it is to be told.
 struct Session {
-  /// Makes the owner look at the database again. Called under the database's mutex, by any thread; must not block.
+  /// Makes its owner look at it.
   std::function<void()> wake;
-  std::set<Id> holders;  ///< that it brought forth
+  std::string process;  ///< whose its holders are
+  std::vector<Pending> pending;
+  std::vector<driver::Completion> answers;  ///< to what has been done, and not yet written
+  std::vector<driver::Completion> done;     ///< to what has been
+  Status over;                              ///< why it ended
   // What it found nothing of.
   std::set<Id> groups;
   std::set<Id> readers;  ///< streams
@@ -28,7 +38,6 @@ struct Session {
   bool went_back = false;  ///< that the database went back in time was found when it came
 };
 
-/// Guarded by the database's mutex.
 class Waiting {
  public:
   explicit Waiting(const Books& books) : books_(books) {}

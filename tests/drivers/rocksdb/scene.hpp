@@ -11,6 +11,7 @@
 
 #include "contract/store_session.hpp"
 #include "store.hpp"
+#include "vtx/drivers/rocksdb.h"
 
 namespace vtx::rocks::test {
 
@@ -39,11 +40,12 @@ class RocksTest : public testing::Test {
     endpoint.options = options_;
     return endpoint;
   }
-  std::unique_ptr<StoreSession> open() {
-    return std::make_unique<StoreSession>(std::make_unique<RocksStore>(), endpoint());
+  std::unique_ptr<StoreSession> open() { return std::make_unique<StoreSession>(make_store(), endpoint()); }
+  static std::unique_ptr<driver::Store> make_store() {
+    return std::unique_ptr<driver::Store>(static_cast<driver::Store*>(vtx_rocksdb_driver()->store()));
   }
   /// What start() itself says.
-  Status start(bool create = true) { return RocksStore().start(endpoint(), create); }
+  Status start(bool create = true) { return make_store()->start(endpoint(), create); }
 
   std::vector<std::string> names_in(const fs::path& where) const {
     std::vector<std::string> names;

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "vtx/driver/store.hpp"
 #include "vtx/export.h"
@@ -30,7 +31,9 @@ class OwnedDatabase {
   ///
   /// When the owner's own session ends with `lost`, core ends all the others, destroys the database and opens it again: so a fault
   /// that only opening anew can cure is answered by `lost` everywhere. `lost` of another session ends that one only.
-  virtual std::unique_ptr<Store> session() = 0;
+  /// @param process  whose holders they will be that are made there (process_name.hpp), to be kept with each: who opens the database next tells by it which
+  ///                 of them have ended, and need not wait for their leases. Empty: nobody knows.
+  virtual std::unique_ptr<Store> session(const std::string& process) = 0;
 
   /// These holders have ended, by a clean stop or because their process is gone: Beat reports them dead from now on, their names
   /// are free, as after Store::stop(). Unknown ones, and those that ended before, are passed over. Need not be on disk before the next sync.
@@ -49,7 +52,7 @@ using OpenOwned = std::function<Result<std::unique_ptr<OwnedDatabase>>(const End
 /// - The owner stops or dies: the others' sessions are lost, their commits in doubt. Their next start() tries to own the database first.
 /// - One who is attached stops: its holders end at once. It dies: likewise, as soon as the owner's kernel says so. Its connection is cut: its
 ///   holders stay until they beat in another session or their leases are over.
-/// - The owner dies: nobody is left who could tell which holders were its own; their leases decide.
+/// - The owner dies: whoever takes over finds out which processes are gone whose holders are in the database; leases decide about the others.
 ///
 /// The socket is called PATH-vtx.sock and is for this user alone. Where that is too long for a socket's name it is a symbolic link to one with a
 /// short name in a directory of the user's own.
