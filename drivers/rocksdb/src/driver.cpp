@@ -7,6 +7,9 @@ namespace {
 constexpr const char* kOptions[] = {"compression", "memtable", nullptr};
 
 vtx::Result<std::unique_ptr<vtx::driver::OwnedDatabase>> open(const vtx::driver::Endpoint& endpoint, bool create) {
+  if (endpoint.has_authority && !endpoint.authority.empty())
+    return vtx::fail(vtx::Code::invalid, "a RocksDB directory has no host '" + endpoint.authority +
+                                             "'; write rocksdb:///absolute/path or rocksdb:path");
   const auto tuning = vtx::rocks::tuning_of(endpoint);
   if (!tuning) return tl::unexpected(tuning.error());
   return vtx::rocks::Database::open(endpoint.path, create, *tuning);

@@ -168,11 +168,11 @@ TEST_F(OpenTest, WaitsWhileAnotherProcessHasTheDirectory) {
 }
 
 TEST_F(OpenTest, StoresOfOneProcessShareADirectoryByAnyName) {
-  const auto a = open();
+  const auto a = open_beside();
   const Id queue = a->queue("q");
   fs::create_directory_symlink(path_, directory_ / "link");
   path_ = directory_ / "link";
-  const auto b = open();
+  const auto b = open_beside();
   EXPECT_EQ(b->queue("q"), queue);
   EXPECT_EQ(b->epoch(), a->epoch());
 }

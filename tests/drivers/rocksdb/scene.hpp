@@ -11,6 +11,7 @@
 
 #include "contract/store_session.hpp"
 #include "store.hpp"
+#include "support/threaded_store.hpp"
 #include "vtx/drivers/rocksdb.h"
 
 namespace vtx::rocks::test {
@@ -41,6 +42,10 @@ class RocksTest : public testing::Test {
     return endpoint;
   }
   std::unique_ptr<StoreSession> open() { return std::make_unique<StoreSession>(make_store(), endpoint()); }
+  /// At work in a thread of its own, as it is where several share a directory.
+  std::unique_ptr<StoreSession> open_beside() {
+    return std::make_unique<StoreSession>(std::make_unique<ThreadedStore>(make_store()), endpoint());
+  }
   static std::unique_ptr<driver::Store> make_store() {
     return std::unique_ptr<driver::Store>(static_cast<driver::Store*>(vtx_rocksdb_driver()->store()));
   }

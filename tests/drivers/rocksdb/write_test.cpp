@@ -43,8 +43,8 @@ driver::Commit commit_of(StoreSession& session, Id stream, const std::string& bo
 }
 
 TEST_F(WriteTest, AfterAFailedWriteMemoryIsAsTheDisk) {
-  const auto a = open();
-  const auto b = open();
+  const auto a = open_beside();
+  const auto b = open_beside();
   const Id queue = a->queue("q");
   const Id stream = a->stream(queue);
   const Id group = a->group(queue);
