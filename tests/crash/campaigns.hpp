@@ -13,6 +13,10 @@ int produce(const std::string& endpoint, const std::string& name, const std::str
 /// Writes what it processed to a log of its own before it lets the message go.
 int consume(const std::string& endpoint, const std::string& log);
 
+int owners_campaign(int seconds);
+/// Sends like produce(), and logs how many are durable each time that they are.
+int flush(const std::string& endpoint, const std::string& name, const std::string& log);
+
 int requests_campaign(int rounds);
 /// Asks until SIGTERM, and logs what it asked once that is durable, and each answer.
 int ask(const std::string& endpoint, const std::string& name, const std::string& log);

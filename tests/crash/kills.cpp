@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "campaigns.hpp"
+#include "deliveries.hpp"
 #include "support.hpp"
 
 namespace vtx::crash {
@@ -29,25 +30,6 @@ std::uintmax_t size_of(const std::string& file) {
   return none ? 0 : size;
 }
 
-/// How often a message was processed.
-struct Deliveries {
-  int by_all = 0;
-  int by_killed = 0;  ///< incarnations that were killed later on
-};
-
-/// From the logs, one file an incarnation.
-std::map<std::string, Deliveries> read_logs(const Directory& directory, int incarnations, const std::set<int>& killed) {
-  std::map<std::string, Deliveries> seen;
-  for (int i = 0; i < incarnations; ++i) {
-    std::ifstream log(directory / fmt::format("log-{}", i));
-    for (std::string line; std::getline(log, line);) {
-      ++seen[line].by_all;
-      if (killed.contains(i)) ++seen[line].by_killed;
-    }
-  }
-  return seen;
-}
-
 struct Crowd {
   struct Consumer {
     pid_t process = 0;
@@ -62,7 +44,7 @@ struct Crowd {
   }
   Consumer consumer() {
     const int incarnation = incarnations++;
-    return {start({"consume", endpoint, directory / fmt::format("log-{}", incarnation)}), incarnation};
+    return {start({"consume", endpoint + "&lease=500ms", directory / fmt::format("log-{}", incarnation)}), incarnation};
   }
   void kill_one(std::size_t which) {
     kill(consumers[which].process, SIGKILL);
@@ -143,7 +125,7 @@ int produce(const std::string& endpoint, const std::string& name, const std::str
 int consume(const std::string& endpoint, const std::string& log) {
   stop_on_term();
   Log processed(log);
-  Station station(ZMQ_PULL, endpoint + "&prefetch=100&lease=500ms");
+  Station station(ZMQ_PULL, endpoint + "&prefetch=100");
   zmq_msg_t message;
   zmq_msg_init(&message);
   while (stopped == 0) {

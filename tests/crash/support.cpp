@@ -13,6 +13,9 @@
 #include <thread>
 
 #include "vtx/drivers/sqlite.h"
+#ifdef VTX_WITH_ROCKSDB
+#include "vtx/drivers/rocksdb.h"
+#endif
 
 namespace vtx::crash {
 
@@ -26,6 +29,13 @@ sigset_t only_term() {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   return set;
+}
+
+void register_drivers(vtx_t* vtx) {
+  if (vtx_register(vtx, "sqlite", vtx_sqlite_driver) != 0) die("cannot begin");
+#ifdef VTX_WITH_ROCKSDB
+  if (vtx_register(vtx, "rocksdb", vtx_rocksdb_driver) != 0) die("cannot begin");
+#endif
 }
 
 }  // namespace
@@ -46,7 +56,8 @@ void stop_on_term() {
 
 Station::Station(int type, const std::string& endpoint, bool bind, const std::string& routing_id)
     : context(zmq_ctx_new()), vtx(vtx_new(context)) {
-  if (vtx == nullptr || vtx_register(vtx, "sqlite", vtx_sqlite_driver) != 0) die("cannot begin");
+  if (vtx == nullptr) die("cannot begin");
+  register_drivers(vtx);
   socket = vtx_socket(vtx, type);
   const int patience = 100;
   zmq_setsockopt(socket, ZMQ_RCVTIMEO, &patience, sizeof patience);
@@ -62,11 +73,15 @@ Station::~Station() {
 }
 
 pid_t start(const std::vector<std::string>& role) {
-  const pid_t child = fork();
-  if (child != 0) return child;
   // A SIGTERM that comes before stop_on_term() waits for it.
   const sigset_t term = only_term();
-  sigprocmask(SIG_BLOCK, &term, nullptr);
+  sigset_t before;
+  sigprocmask(SIG_BLOCK, &term, &before);
+  const pid_t child = fork();
+  if (child != 0) {
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    return child;
+  }
   std::vector<char*> arguments{const_cast<char*>("campaign")};
   for (const std::string& word : role) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -145,7 +160,7 @@ std::string admin(vtx_t* vtx, const std::string& endpoint, const char* command) 
 
 Operator::Operator(std::string endpoint)
     : endpoint_(std::move(endpoint)), context_(zmq_ctx_new()), vtx_(vtx_new(context_)) {
-  vtx_register(vtx_, "sqlite", vtx_sqlite_driver);
+  register_drivers(vtx_);
 }
 
 Operator::~Operator() {
