@@ -110,6 +110,7 @@ class FieldWriter {
   template <class Number>
   requires std::is_integral_v<Number>
   void put(Number number) { put_number(out_, static_cast<u64>(number)); }
+  void put(Ms time) { put(time.count()); }
   void put(StoreTime time) { put(time.time_since_epoch().count()); }
   void put(const std::string& text) {
     put(text.size());
@@ -155,6 +156,7 @@ class FieldReader {
   template <class Number>
   requires std::is_integral_v<Number>
   void take(Number& into) { into = static_cast<Number>(number()); }
+  void take(Ms& time) { time = Ms(static_cast<Ms::rep>(number())); }
   void take(StoreTime& time) { time = StoreTime(Ms(static_cast<Ms::rep>(number()))); }
   void take(std::string& text) {
     const u64 size = number();

@@ -17,15 +17,18 @@ Completion Ledger::run(const driver::Beat& beat) {
   answer.id = beat.holder;
   if (beat.holder == 0) {
     answer.id = books_.next_id();
-    books_.holders.make(answer.id).process = waiting_.caller().process;
+    books_.holders.make(answer.id);
   }
   if (!lives(answer.id)) return refuse(Code::fenced, "This holder has ended: become a new one.");
-  // It may have come back from another process, or from another session of its own.
-  if (books_.holders.at(answer.id).process != waiting_.caller().process)
-    books_.holders.edit(answer.id).process = waiting_.caller().process;
-  HolderRow& mine = books_.holders.recall(answer.id);
-  ++mine.count;
-  mine.lease = beat.lease;
+  // It may have come back from another process, or from another session of its own. The next owner of the database has to know its lease.
+  const HolderRow& known = books_.holders.at(answer.id);
+  const std::string& process = waiting_.caller().process;
+  if (known.process != process || known.lease != beat.lease) {
+    HolderRow& row = books_.holders.edit(answer.id);
+    row.process = process;
+    row.lease = beat.lease;
+  }
+  ++books_.holders.recall(answer.id).count;
   for (const auto& [id, other] : books_.holders.all())
     if (id != answer.id && other.claims > 0) answer.holders.push_back({id, other.count, other.lease, other.ended});
   return answer;

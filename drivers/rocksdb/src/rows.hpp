@@ -122,10 +122,10 @@ struct HolderRow {
   std::string process;  ///< whose it is; see vtx/driver/process_name.hpp
   bool ended = false;
   StoreTime ended_at{};  ///< when that was noticed
-  static void fields(auto& row, auto& with) { with(row.process, row.ended, row.ended_at); }
-  u64 count =
-      0;  ///< of beats; begins anew with each owner of the database, which whoever watches takes for a sign of life
   Ms lease{};
+  static void fields(auto& row, auto& with) { with(row.process, row.ended, row.ended_at, row.lease); }
+  /// Of beats. Begins anew with each owner of the database, which whoever watches takes for a sign of life.
+  u64 count = 0;
   u64 claims = 0;                               ///< open ones
   std::map<Id, std::pair<u64, Id>> numbered{};  ///< by group: number and id of the newest claim that had one
 };
