@@ -19,14 +19,16 @@ enum class Owner {
   successor,  ///< one of the place's own, which took over from one that had been at work
 };
 
-/// The owner's socket beside a database: another one with each that becomes the owner. 0: nobody is.
-inline ino_t socket_beside(const std::string& path) {
+/// The owner's socket beside a database: when it was made, for another one may get the same inode. Nothing: there is no owner.
+inline std::pair<time_t, long> socket_beside(const std::string& path) {
   struct stat found {};
-  return ::lstat((path + "-vtx.sock").c_str(), &found) == 0 ? found.st_ino : 0;
+  if (::lstat((path + "-vtx.sock").c_str(), &found) != 0) return {};
+  return {found.st_ctim.tv_sec, found.st_ctim.tv_nsec};
 }
 
-inline void wait_for_owner(const std::string& path, ino_t before) {
-  while (socket_beside(path) == 0 || socket_beside(path) == before) std::this_thread::sleep_for(Ms(1));
+inline void wait_for_owner(const std::string& path, const std::pair<time_t, long>& before) {
+  for (auto now = before; now == before || now.first == 0; now = socket_beside(path))
+    std::this_thread::sleep_for(Ms(1));
 }
 
 /// Those derived call settle() when they are made.
@@ -35,7 +37,7 @@ class SharedPlace : public StorePlace {
   std::unique_ptr<driver::Store> open() override { return std::make_unique<ThreadedStore>(make()); }
   std::function<void()> back_up() override {
     return [restore = copy(), path = endpoint().path, others = owner_ != nullptr] {
-      const ino_t before = socket_beside(path);
+      const auto before = socket_beside(path);
       restore();
       // Its owner loses its session, and opens it again.
       if (others) wait_for_owner(path, before);
@@ -54,7 +56,7 @@ class SharedPlace : public StorePlace {
     if (owner == Owner::another) return;
     const auto guest = std::make_unique<StoreSession>(open(), endpoint());
     guest->holder();
-    const ino_t before = socket_beside(endpoint().path);
+    const auto before = socket_beside(endpoint().path);
     owner_ = own();  // first it attaches to the one before, which then ends
     EXPECT_TRUE(guest->wait_lost());
     wait_for_owner(endpoint().path, before);

@@ -48,6 +48,7 @@ class SharedStore final : public Store {
 
  private:
   Status own(std::unique_ptr<OwnedDatabase> database, const Endpoint& endpoint, bool create);
+  void submit_asked();
   void poll_own(std::vector<Completion>& out);
   void give_up(const Status& why);
 
@@ -56,6 +57,7 @@ class SharedStore final : public Store {
   Bell bell_;  // for what is left to be said by a session that has ended
   RemoteStore remote_;
   std::unique_ptr<Ownership> own_;
+  std::vector<std::pair<u64, Operation>> asked_;  // while it is the owner, since the last poll
   std::vector<Completion> left_;
 };
 
@@ -94,15 +96,24 @@ Status SharedStore::own(std::unique_ptr<OwnedDatabase> database, const Endpoint&
   return Status(Code::native, "no descriptors left for " + endpoint.text, EMFILE);
 }
 
+/// Who has said goodbye before this was asked must have ended before it is done. So it is kept until the others have been heard.
 void SharedStore::submit(u64 ticket, Operation operation) {
   if (!own_) return remote_.submit(ticket, std::move(operation));
-  own_->book.asked(kOwn, ticket, operation);
-  own_->session->submit(ticket, std::move(operation));
+  if (asked_.empty()) bell_.ring();
+  asked_.emplace_back(ticket, std::move(operation));
+}
+
+void SharedStore::submit_asked() {
+  for (auto& [ticket, operation] : asked_) {
+    own_->book.asked(kOwn, ticket, operation);
+    own_->session->submit(ticket, std::move(operation));
+  }
+  asked_.clear();
 }
 
 void SharedStore::poll(std::vector<Completion>& out) {
+  if (!left_.empty() || !asked_.empty()) bell_.clear();
   if (!left_.empty()) {
-    bell_.clear();
     std::ranges::move(left_, std::back_inserter(out));
     left_.clear();
   }
@@ -115,6 +126,7 @@ void SharedStore::poll(std::vector<Completion>& out) {
 /// Everybody's questions come before anybody's answers: they may become one transaction.
 void SharedStore::poll_own(std::vector<Completion>& out) {
   own_->server->receive();
+  submit_asked();
   const std::size_t before = out.size();
   own_->session->poll(out);
   bool is_lost = false;
@@ -144,6 +156,11 @@ void SharedStore::stop() {
 
 /// First nobody can find us any more, then the others' sessions end, then somebody else may have the database.
 void SharedStore::give_up(const Status& why) {
+  for (const auto& [ticket, operation] : std::exchange(asked_, {})) {
+    Completion& answer = left_.emplace_back();
+    answer.ticket = ticket;
+    answer.status = Status(Code::lost, why.text());
+  }
   poller_.remove(own_->server->fd());
   poller_.remove(own_->session->fd());
   own_->server->close(why);
