@@ -126,6 +126,11 @@ u64 StoreSession::submit(driver::Operation operation) {
   return last_ticket_;
 }
 
+bool StoreSession::answered(u64 ticket) {
+  pump(Time::now());
+  return answers_.contains(ticket);
+}
+
 Completion StoreSession::wait(u64 ticket) {
   const auto deadline = Time::now() + kGenerous;
   while (!answers_.contains(ticket) && Time::now() < deadline) pump(deadline);

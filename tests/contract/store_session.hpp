@@ -61,6 +61,8 @@ class StoreSession {
   // --- operations
   u64 submit(driver::Operation operation);
   Completion wait(u64 ticket);
+  /// Whether the answer is there by now. Does not wait.
+  bool answered(u64 ticket);
   /// From now on run() opens a session that was lost again, and repeats what was to be done.
   void come_back() { comes_back_ = true; }
   /// Submits and waits; the answer may be a failure.

@@ -44,7 +44,7 @@ class Basket {
 
 /// Twice through the batches, which RocksDB has at hand then: once to know how much it is, once to copy it.
 void Ledger::hand_over(const StreamRow& stream, Seq from, Seq to, const driver::Limit& limit, const GroupRow* group,
-                       Completion& answer) const {
+                       Completion& answer) {
   const auto is_wanted = [&](const StoredMessage& message) {
     return !group || !stream.dead_letters || is_offered(*group, stream, message.seq);
   };
@@ -58,6 +58,7 @@ void Ledger::hand_over(const StreamRow& stream, Seq from, Seq to, const driver::
   answer.head = stream.head;
   answer.tail = stream.tail;
   if (basket.count() == 0) return;
+  sync_ = std::max(sync_, unsynced_.of(stream.id, basket.last()));
   answer.buffer = {std::make_unique_for_overwrite<std::byte[]>(basket.bytes()), basket.bytes()};
   answer.messages.reserve(basket.count());
   std::byte* at = answer.buffer.bytes.get();

@@ -28,7 +28,11 @@ Ledger::Ledger(Books& books, MessageLog& log, Disk& disk, Waiting& waiting, cons
     : books_(books), log_(log), disk_(disk), waiting_(waiting), clock_(clock), flush_(std::move(flush)) {}
 
 /// A clock that is set back holds nothing up: only within a stream does time not go back.
-void Ledger::begin() { now_ = clock_.wall(); }
+void Ledger::begin(u64 next_sync) {
+  now_ = clock_.wall();
+  next_sync_ = next_sync;
+  sync_ = 0;
+}
 
 void Ledger::count(Id queue, const std::string& what, u64 by) {
   if (by > 0) books_.queues.edit(queue).counters[what] += by;
@@ -61,6 +65,7 @@ Completion Ledger::run(const Commit& commit) {
   Completion answer;
   answer.status = check(commit);
   if (!answer.status.ok()) return answer;
+  if (commit.sync && !(commit.appends.empty() && commit.settles.empty())) sync_ = next_sync_;
   const ProducerRow* known = commit.counter == 0 ? nullptr : books_.producers.find(commit.producer);
   if (known && commit.counter <= known->counter) {
     for (const auto& [counter, fenced] : known->fenced)
@@ -70,7 +75,10 @@ Completion Ledger::run(const Commit& commit) {
     return answer;
   }
   answer.status = check_room(commit, answer);
-  if (!answer.status.ok()) return answer;
+  if (!answer.status.ok()) {
+    sync_ = 0;
+    return answer;
+  }
   for (u32 i = 0; i < commit.settles.size(); ++i)
     if (!settle(commit.settles[i])) answer.fenced.push_back(i);
   for (const Append& part : commit.appends) {
@@ -158,6 +166,7 @@ void Ledger::append(const Append& append, Completion& answer) {
     fresh.push_back({text_of(message.body), message.properties, message.frames, {}});
     if (message.ttl > Ms::zero()) fresh.back().expires = std::max(now(), stream.newest) + message.ttl;
   }
+  if (!fresh.empty() && sync_ != 0) unsynced_.add(stream.id, stream.head + 1, sync_);
   if (!fresh.empty()) log_.append(stream, fresh, now());
   answer.head = stream.head;
   if (!fresh.empty()) waiting_.ring_stream(stream);

@@ -4,6 +4,8 @@
 // fails nobody knows what the disk has of it: the books in memory are thrown away, all sessions end, and the next start reads the disk.
 #include "database.hpp"
 
+#include <algorithm>
+#include <functional>
 #include <new>
 
 #include "random.hpp"
@@ -20,11 +22,6 @@ constexpr auto kLook = 1s;
 /// What is gathered for one write is in memory twice for a moment.
 constexpr std::size_t kLargestWrite = std::size_t{16} << 20;
 
-bool wants_sync(const driver::Operation& operation) {
-  const auto* commit = std::get_if<driver::Commit>(&operation);
-  return commit && commit->sync && (!commit->appends.empty() || !commit->settles.empty());
-}
-
 /// Plain appends and acknowledgements need no look at the disk.
 bool reads_disk(const driver::Operation& operation) {
   const auto* commit = std::get_if<driver::Commit>(&operation);
@@ -34,10 +31,18 @@ bool reads_disk(const driver::Operation& operation) {
   return !commit->settles.empty();  // of dead letters
 }
 
-Status doubtful(const Status& why, const driver::Operation& operation) {
+bool is_commit(const driver::Operation& operation) { return std::holds_alternative<driver::Commit>(operation); }
+
+Status doubtful(const Status& why, bool of_commit) {
   if (why.code() == Code::no_space) return why;
-  if (!std::holds_alternative<driver::Commit>(operation)) return {Code::lost, why.text(), why.native()};
+  if (!of_commit) return {Code::lost, why.text(), why.native()};
   return {Code::in_doubt, why.text() + "; the commit's outcome is unknown until it is submitted again", why.native()};
+}
+
+void tell(Session& session, u64 ticket, Status status) {
+  Completion& answer = session.done.emplace_back();
+  answer.ticket = ticket;
+  answer.status = std::move(status);
 }
 
 }  // namespace
@@ -78,6 +83,7 @@ Status Database::start(bool create, const Tuning& tuning) {
     books_->load();
     ledger_ = std::make_unique<Ledger>(*books_, *log_, *disk_, *waiting_, clock_, [this] { flush(false); });
     went_back_ = begin_epoch_if_it_went_back();
+    syncer_ = std::make_unique<Syncer>(*disk_);
     return {};
   } catch (const DiskError& error) {
     return error.status;
@@ -103,7 +109,7 @@ bool Database::begin_epoch_if_it_went_back() {
   const Life other = marks_.remembered();
   const bool went_back = other.id == store.id && store.mark < other.mark;
   if (went_back) {
-    ledger_->begin();
+    ledger_->begin(0);
     ledger_->begin_epoch(std::max(store.epoch, other.epoch) + 1, other.mark + 1);
     flush(true);
   } else {
@@ -115,13 +121,21 @@ bool Database::begin_epoch_if_it_went_back() {
 Result<std::string> Database::attach(Session& session) {
   if (!dead_.ok()) return tl::unexpected(dead_);
   waiting_->attach(session);
+  if (!first_) {
+    first_ = &session;
+    syncer_->set_bell(session.wake);
+  }
   session.went_back = std::exchange(went_back_, false);
   const StoreRow& store = books_->store();
   return store.id + "/" + std::to_string(store.epoch) + "." + store.life;
 }
 
 void Database::detach(Session& session) {
-  if (dead_.ok()) waiting_->detach(session);
+  if (!dead_.ok()) return;
+  waiting_->detach(session);
+  if (first_ != &session) return;
+  first_ = nullptr;
+  syncer_->set_bell({});
 }
 
 /// Writes all that changed since the last time.
@@ -133,18 +147,16 @@ void Database::flush(bool sync) {
     const StoreRow& store = books_->store();
     marks_.remember({store.id, store.epoch, store.mark});
     log_->was_written();
-  } else if (sync) {
-    disk_->sync();  // a repeated commit, whose first one was perhaps not
   }
 }
 
 Completion Database::run(const driver::Operation& operation) {
   try {
-    ledger_->begin();
+    ledger_->begin(syncer_->next());
     return std::visit([this](const auto& what) { return ledger_->run(what); }, operation);
   } catch (const DiskError& error) {
     // What only read what is damaged changed nothing that is not whole; a commit stopped in the middle is.
-    if (error.writing || std::holds_alternative<driver::Commit>(operation)) throw;
+    if (error.writing || is_commit(operation)) throw;
     Completion answer;
     answer.status = {Code::corrupt, error.status.text(), error.status.native()};
     return answer;
@@ -157,13 +169,16 @@ void Database::run_all(const std::vector<Session*>& sessions) {
     waiting_->set_caller(session);
     for (const auto& [ticket, operation] : session->pending) {
       if ((disk_->is_dirty() && reads_disk(operation)) || disk_->waiting_bytes() > kLargestWrite) flush(false);
-      session->answers.push_back(run(operation));
-      session->answers.back().ticket = ticket;
-      sync = sync || (wants_sync(operation) && session->answers.back().status.ok());
+      Completion answer = run(operation);
+      answer.ticket = ticket;
+      sync = sync || ledger_->sync() == syncer_->next();
+      session->answers.push_back({ledger_->sync(), is_commit(operation), std::move(answer)});
     }
   }
   waiting_->set_caller(nullptr);
-  flush(sync);
+  flush(false);
+  // Also for a repeated commit, whose first one was perhaps not.
+  if (sync) syncer_->ask();
 }
 
 void Database::serve() {
@@ -177,7 +192,9 @@ void Database::serve() {
     if (!place_.is_current())
       return die({Code::lost, place_.path() + " was replaced or removed, as by a restored backup; VTX opens it again"});
   }
-  Status failure;
+  Status failure = syncer_->failure();
+  if (!failure.ok()) return die(std::move(failure));
+  take_synced();
   try {
     run_all(sessions);
   } catch (const DiskError& error) {
@@ -185,36 +202,60 @@ void Database::serve() {
   } catch (const std::bad_alloc&) {
     failure = {Code::lost, place_.path() + ": no memory for the messages"};
   }
-  for (Session* session : sessions) answer(*session, failure);
-  if (!failure.ok()) die(std::move(failure));
+  if (failure.ok()) {
+    for (Session* session : sessions) answer(*session);
+    return;
+  }
+  for (Session* session : sessions) doubt(*session, failure);
+  die(std::move(failure));
 }
 
-/// What the session asked was done, or nobody knows.
-void Database::answer(Session& session, const Status& failure) {
-  if (!failure.ok()) {
-    session.answers.clear();
-    for (const auto& [ticket, operation] : session.pending) {
-      Completion& answer = session.answers.emplace_back();
-      answer.ticket = ticket;
-      answer.status = doubtful(failure, operation);
-    }
+/// What waited for a sync that has been done.
+void Database::take_synced() {
+  const u64 synced = syncer_->done();
+  ledger_->synced(synced);
+  for (Session* session : waiting_->sessions()) {
+    const auto waits = [synced](const Held& held) { return held.sync > synced; };
+    const auto rest = std::stable_partition(session->held.begin(), session->held.end(), std::not_fn(waits));
+    if (rest == session->held.begin()) continue;
+    for (auto it = session->held.begin(); it != rest; ++it) session->done.push_back(std::move(it->answer));
+    session->held.erase(session->held.begin(), rest);
+    session->wake();
   }
-  std::move(session.answers.begin(), session.answers.end(), std::back_inserter(session.done));
+}
+
+/// What the session asked has been done and written.
+void Database::answer(Session& session) {
+  for (Held& held : session.answers) {
+    if (held.sync > syncer_->done())
+      session.held.push_back(std::move(held));
+    else
+      session.done.push_back(std::move(held.answer));
+  }
   session.answers.clear();
   session.pending.clear();
   session.wake();
+}
+
+/// Of what the session asked last nobody knows whether it was done.
+void Database::doubt(Session& session, const Status& failure) {
+  session.answers.clear();
+  for (const auto& [ticket, operation] : session.pending)
+    tell(session, ticket, doubtful(failure, is_commit(operation)));
+  session.pending.clear();
 }
 
 /// The end of all sessions. The directory is closed, so that it can be opened again.
 void Database::die(Status why) {
   dead_ = std::move(why);
   disk_->stop_background();
+  syncer_.reset();
+  first_ = nullptr;
   for (Session* session : std::set<Session*>(waiting_->sessions())) {
-    for (const Pending& pending : session->pending) {
-      Completion& answer = session->done.emplace_back();
-      answer.ticket = pending.ticket;
-      answer.status = Status(Code::lost, dead_.text());
-    }
+    for (const Held& held : session->held)
+      tell(*session, held.answer.ticket, {held.is_commit ? Code::in_doubt : Code::lost, dead_.text()});
+    for (const Pending& pending : session->pending) tell(*session, pending.ticket, {Code::lost, dead_.text()});
+    session->held.clear();
     session->pending.clear();
     session->over = Status(Code::lost, dead_.text(), dead_.native());
     waiting_->detach(*session);

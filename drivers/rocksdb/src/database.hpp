@@ -10,6 +10,7 @@
 #include "ledger.hpp"
 #include "mark_file.hpp"
 #include "place.hpp"
+#include "syncer.hpp"
 #include "vtx/driver/shared_store.hpp"
 
 namespace vtx::rocks {
@@ -43,7 +44,9 @@ class Database final : public driver::OwnedDatabase {
   void flush(bool sync);
   Completion run(const driver::Operation& operation);
   void run_all(const std::vector<Session*>& sessions);
-  void answer(Session& session, const Status& failure);
+  void take_synced();
+  void answer(Session& session);
+  void doubt(Session& session, const Status& failure);
   void die(Status why);
 
   Place place_;
@@ -57,6 +60,8 @@ class Database final : public driver::OwnedDatabase {
   std::unique_ptr<MessageLog> log_;
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<Syncer> syncer_;
+  Session* first_ = nullptr;  // whom the syncer wakes
 };
 
 }  // namespace vtx::rocks

@@ -245,9 +245,11 @@ void Disk::write(bool sync) {
 
 void Disk::sync() {
   if (!parts_->unsynced) return;
-  parts_->check(parts_->db->SyncWAL(), true);
+  sync_log();
   parts_->unsynced = false;
 }
+
+void Disk::sync_log() const { parts_->check(parts_->db->SyncWAL(), true); }
 
 std::optional<std::string> Disk::get(Family family, std::string_view key) const {
   std::string value;

@@ -42,7 +42,7 @@ struct KeyRange {
 inline constexpr std::string_view kFormatKey = "format";
 inline constexpr int kFormat = 1;
 
-/// One thread at a time. Whatever reads sees what was written, not what still waits in the batch.
+/// One thread at a time, but for sync_log(). Whatever reads sees what was written, not what still waits in the batch.
 class Disk {
  public:
   /// Opens the database in the open directory `fd`, or makes one there.
@@ -69,6 +69,8 @@ class Disk {
   void write(bool sync);
   /// Makes sure that what was written is on disk. Throws.
   void sync();
+  /// Likewise, all that was written before the call; in any thread, while others write.
+  void sync_log() const;
 
   std::optional<std::string> get(Family family, std::string_view key) const;
   /// All of this range was erased, and that was written: deletes the files that hold nothing else, and has the others rewritten in the background.

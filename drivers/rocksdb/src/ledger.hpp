@@ -5,6 +5,7 @@
 #pragma once
 
 #include "message_log.hpp"
+#include "unsynced.hpp"
 #include "vtx/driver/options.hpp"
 #include "waiting.hpp"
 
@@ -27,7 +28,12 @@ class Ledger {
          std::function<void()> flush);
 
   /// Before each operation: all that it does is of one time.
-  void begin();
+  /// @param next_sync  the number of the sync in which this write would be
+  void begin(u64 next_sync);
+  /// The sync that the answer of this operation has to wait for; 0 none.
+  u64 sync() const { return sync_; }
+  /// All up to this number have been done.
+  void synced(u64 number) { unsynced_.done(number); }
   Completion run(const driver::Commit& commit);
   Completion run(const driver::OpenQueue& open);
   Completion run(const driver::OpenStream& open);
@@ -85,7 +91,7 @@ class Ledger {
   void look_ahead(const GroupRow& group, Completion& answer);
   /// Copies messages of from..to into one buffer of the engine, as many as the limit allows.
   void hand_over(const StreamRow& stream, Seq from, Seq to, const driver::Limit& limit, const GroupRow* group,
-                 Completion& answer) const;
+                 Completion& answer);
   // holders.cpp
   bool lives(Id holder) const;
   void end_holder(Id id);
@@ -125,7 +131,10 @@ class Ledger {
   Waiting& waiting_;
   const driver::Clock& clock_;
   std::function<void()> flush_;
-  StoreTime now_{};  // of the operation
+  Unsynced unsynced_;
+  // Of the operation.
+  StoreTime now_{};
+  u64 next_sync_ = 0, sync_ = 0;
 };
 
 /// The value of a property line `name: value`; empty when there is none.

@@ -112,11 +112,16 @@ void SessionStore::refuse_pending() {
   session_.pending.clear();
 }
 
-/// What was not yet polled for has had no effect.
+/// What was not yet polled for has had no effect; of what was, the caller learns when it asks again.
 void SessionStore::stop() {
   std::erase_if(session_.done, [](const Completion& done) { return done.event != Event::answer; });
   if (!session_.pending.empty()) session_.wake();
   refuse_pending();
+  for (const Held& held : std::exchange(session_.held, {})) {
+    Completion& answer = session_.done.emplace_back();
+    answer.ticket = held.answer.ticket;
+    answer.status = {held.is_commit ? Code::in_doubt : Code::lost, "the session ended before the disk had it"};
+  }
   session_.over = {};
   if (std::exchange(attached_, false)) database_.detach(session_);
 }

@@ -19,15 +19,23 @@ struct Pending {
   driver::Operation operation;
 };
 
+/// An answer that is given when the sync of this number is done.
+struct Held {
+  u64 sync;
+  bool is_commit;  ///< otherwise it changed nothing that somebody would have to know
+  driver::Completion answer;
+};
+
 /// One party on a database, with what it asked and what it is to be told.
 struct Session {
   /// Makes its owner look at it.
   std::function<void()> wake;
   std::string process;  ///< whose its holders are
   std::vector<Pending> pending;
-  std::vector<driver::Completion> answers;  ///< to what has been done, and not yet written
-  std::vector<driver::Completion> done;     ///< to what has been
-  Status over;                              ///< why it ended
+  std::vector<Held> answers;             ///< to what has been done, and not yet written
+  std::vector<Held> held;                ///< to what has been written, and not yet synced
+  std::vector<driver::Completion> done;  ///< to be given
+  Status over;                           ///< why it ended
   // What it found nothing of.
   std::set<Id> groups;
   std::set<Id> readers;  ///< streams

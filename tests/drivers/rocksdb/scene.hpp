@@ -20,6 +20,18 @@ using namespace vtx::test;
 using driver::Endpoint;
 namespace fs = std::filesystem;
 
+/// One message, as the session's next commit.
+inline driver::Commit commit_of(StoreSession& session, Id stream, const std::string& body) {
+  driver::Commit commit = session.next_commit();
+  driver::Append append;
+  append.stream = stream;
+  driver::Message message;
+  message.body = std::as_bytes(std::span(body));
+  append.messages.push_back(message);
+  commit.appends.push_back(std::move(append));
+  return commit;
+}
+
 class RocksTest : public testing::Test {
  protected:
   void SetUp() override {

@@ -31,17 +31,6 @@ class SmallDisk {
   void (*handler_)(int);
 };
 
-driver::Commit commit_of(StoreSession& session, Id stream, const std::string& body) {
-  driver::Commit commit = session.next_commit();
-  driver::Append append;
-  append.stream = stream;
-  driver::Message message;
-  message.body = std::as_bytes(std::span(body));
-  append.messages.push_back(message);
-  commit.appends.push_back(std::move(append));
-  return commit;
-}
-
 TEST_F(WriteTest, AfterAFailedWriteMemoryIsAsTheDisk) {
   const auto a = open_beside();
   const auto b = open_beside();
