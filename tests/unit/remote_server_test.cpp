@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <deque>
+#include <array>
 #include <filesystem>
 #include <fstream>
 
@@ -202,32 +202,56 @@ TEST_F(RemoteServer, ThereIsAMostOfWhoMayBeAttached) {
   attach();
 }
 
+/// As if only so many descriptors more could be had.
+class Descriptors {
+ public:
+  explicit Descriptors(int spare) {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const int next = ::dup(0);
+    ::close(next);
+    rlimit few = before_;
+    few.rlim_cur = static_cast<rlim_t>(next + spare);
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  }
+  ~Descriptors() { EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
+  Descriptors(const Descriptors&) = delete;
+  Descriptors& operator=(const Descriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
 TEST_F(RemoteServer, WithoutDescriptorsItDoesNotSpinAndTakesThemLater) {
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   RemoteStore guest(clock_);
   ASSERT_TRUE(guest.start(endpoint_, true).ok());
-  const int next = ::dup(0);
-  ::close(next);
-  for (const int spare : {0, 1}) {  // for the connection, then for its process
-    rlimit none = before;
-    none.rlim_cur = static_cast<rlim_t>(next + spare);
-    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  {
+    const Descriptors none(0);
     turn();
-    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-    pollfd news{server_.fd(), POLLIN, 0};
-    EXPECT_EQ(::poll(&news, 1, 0), 0);
-    const Ms wait = server_.next_poll();
-    EXPECT_GT(wait, Ms{0});
-    EXPECT_LE(wait, Ms{1000});
-    clock_.advance(Ms{1000});
   }
-  // Whose process could not be watched was sent away, to come again.
-  std::vector<Completion> out = settle(guest);
-  ASSERT_EQ(out.size(), 1U);
-  EXPECT_EQ(out[0].event, driver::Event::lost);
-  EXPECT_EQ(out[0].status.code(), Code::lost);
-  attach();
+  pollfd news{server_.fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&news, 1, 0), 0);
+  const Ms wait = server_.next_poll();
+  EXPECT_GT(wait, Ms{0});
+  EXPECT_LE(wait, Ms{1000});
+  clock_.advance(wait);
+  const auto said = settle(guest);
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_EQ(said[0].event, driver::Event::opened);
+}
+
+TEST_F(RemoteServer, WhoseProcessCannotBeWatchedForNowIsSentAway) {
+  auto guest = connect_to(name_);
+  ASSERT_TRUE(guest) << guest.error().text();
+  {
+    const Descriptors one(1);  // for the connection
+    turn();
+  }
+  std::array<std::byte, 1024> said{};
+  const ssize_t size = ::recv(guest->get(), said.data(), said.size(), MSG_DONTWAIT);
+  ASSERT_GT(size, 5);
+  Status why;
+  ASSERT_TRUE(read_refusal(Slice(said.data(), static_cast<std::size_t>(size)).subspan(5), why));
+  EXPECT_EQ(why.code(), Code::lost);
 }
 
 // --- sessions
@@ -250,8 +274,8 @@ TEST_F(RemoteServer, ASessionIsPolledWhenItSaidSo) {
 
 TEST_F(RemoteServer, LongAnswersAreAskedForFewAtATime) {
   const auto guest = attach();
-  script_.answer_bytes = std::size_t{1} << 20;
-  constexpr u64 kQuestions = 100;
+  script_.answer_bytes = std::size_t{1} << 16;
+  constexpr u64 kQuestions = 40;
   for (u64 i = 1; i <= kQuestions; ++i) {
     if (i % 4 == 0) guest->submit(i, driver::Inspect{});
     if (i % 4 == 1) guest->submit(i, driver::ListPeers{});
@@ -272,7 +296,7 @@ TEST_F(RemoteServer, LongAnswersAreAskedForFewAtATime) {
 TEST_F(RemoteServer, AQuestionWithoutAnswerHasAWeight) {
   const auto guest = attach();
   script_.answers = false;
-  for (u64 i = 1; i <= 100'000; ++i) guest->submit(i, driver::StopWaiting{1});
+  for (u64 i = 1; i <= 20'000; ++i) guest->submit(i, driver::StopWaiting{1});
   EXPECT_TRUE(settle(*guest).empty());
   EXPECT_GT(script_.most_at_once, 1000U);
   EXPECT_LE(script_.most_at_once, Guest::kFull / (sizeof(Operation) + sizeof(Completion)) + 1);
@@ -292,6 +316,29 @@ TEST_F(RemoteServer, LimitsAreNoLargerThanABatch) {
   EXPECT_EQ(std::get<driver::ClaimNext>(script_.asked[1]).limit.bytes, driver::kMaxBatchBytes);
   EXPECT_EQ(std::get<driver::Read>(script_.asked[2]).limit.messages, 7U);
   EXPECT_EQ(std::get<driver::Read>(script_.asked[2]).limit.bytes, 8U);
+}
+
+TEST_F(RemoteServer, WhoIsCutOffAgainAndAgainIsNotWatchedWithoutEnd) {
+  const auto descriptors = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+  };
+  const std::size_t before = descriptors();
+  for (std::size_t i = 1; i <= Server::kMostGuests + 10; ++i) {
+    const auto guest = connect_to(name_);
+    ASSERT_TRUE(guest) << guest.error().text();
+    Outbox said;
+    ASSERT_TRUE(write(said.end(), Hello{}));
+    ASSERT_TRUE(write(said.end(), 1, driver::Beat{i, Ms{5000}}));
+    ASSERT_TRUE(said.flush(guest->get()));
+    turn();
+    turn();
+    (void)::shutdown(guest->get(), SHUT_RDWR);  // without goodbye: its holder may come back
+    turn();
+  }
+  EXPECT_GT(descriptors(), before + Server::kMostGuests / 2);
+  EXPECT_LE(descriptors(), before + Server::kMostGuests);
+  attach();
 }
 
 // --- the end

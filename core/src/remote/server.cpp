@@ -174,7 +174,7 @@ void Server::reap() {
     Fd process = guest.take_process();
     if (guest.said_goodbye())
       end_holders(guest.number());
-    else if (process.valid() && book_.has(guest.number()) &&
+    else if (process.valid() && cut_off_.size() < kMostGuests && book_.has(guest.number()) &&
              poller_.add(process.get(), Guest::key(guest.number(), Guest::Part::process)))
       cut_off_[guest.number()] = std::move(process);  // which says at once if it is gone
     else
