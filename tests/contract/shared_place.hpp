@@ -3,7 +3,9 @@
 // A database that only one can have open, under the contract of stores, whoever has it.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -19,17 +21,29 @@ enum class Owner {
   successor,  ///< one of the place's own, which took over from one that had been at work
 };
 
-/// The owner's socket beside a database: when it was made, for another one may get the same inode. Nothing: there is no owner.
-inline std::pair<time_t, long> socket_beside(const std::string& path) {
-  struct stat found {};
-  if (::lstat((path + "-vtx.sock").c_str(), &found) != 0) return {};
-  return {found.st_ctim.tv_sec, found.st_ctim.tv_nsec};
-}
+/// The owner's socket beside a database: another one with each that becomes the owner. Kept open, so that the next one is not given its number.
+class OwnerSocket {
+ public:
+  explicit OwnerSocket(const std::string& path)
+      : path_(path + "-vtx.sock"), fd_(::open(path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)) {}
+  ~OwnerSocket() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  OwnerSocket(const OwnerSocket&) = delete;
+  OwnerSocket& operator=(const OwnerSocket&) = delete;
 
-inline void wait_for_owner(const std::string& path, const std::pair<time_t, long>& before) {
-  for (auto now = before; now == before || now.first == 0; now = socket_beside(path))
-    std::this_thread::sleep_for(Ms(1));
-}
+  /// Until somebody else is the owner.
+  void wait_for_next() const {
+    struct stat mine {};
+    struct stat now {};
+    if (fd_ >= 0) ::fstat(fd_, &mine);
+    while (::lstat(path_.c_str(), &now) != 0 || now.st_ino == mine.st_ino) std::this_thread::sleep_for(Ms(1));
+  }
+
+ private:
+  const std::string path_;
+  const int fd_;
+};
 
 /// Those derived call settle() when they are made.
 class SharedPlace : public StorePlace {
@@ -37,10 +51,10 @@ class SharedPlace : public StorePlace {
   std::unique_ptr<driver::Store> open() override { return std::make_unique<ThreadedStore>(make()); }
   std::function<void()> back_up() override {
     return [restore = copy(), path = endpoint().path, others = owner_ != nullptr] {
-      const auto before = socket_beside(path);
+      const OwnerSocket before(path);
       restore();
       // Its owner loses its session, and opens it again.
-      if (others) wait_for_owner(path, before);
+      if (others) before.wait_for_next();
     };
   }
 
@@ -56,10 +70,10 @@ class SharedPlace : public StorePlace {
     if (owner == Owner::another) return;
     const auto guest = std::make_unique<StoreSession>(open(), endpoint());
     guest->holder();
-    const auto before = socket_beside(endpoint().path);
+    const OwnerSocket before(endpoint().path);
     owner_ = own();  // first it attaches to the one before, which then ends
     EXPECT_TRUE(guest->wait_lost());
-    wait_for_owner(endpoint().path, before);
+    before.wait_for_next();
   }
   /// Before what it works on goes.
   void end() { owner_.reset(); }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -89,6 +90,30 @@ TEST_F(RemoteConnection, LargeFramesGoThroughInTurns) {
   const auto frame = inbox_.next();
   ASSERT_TRUE(frame);
   EXPECT_EQ(frame->content.size(), large.size() - 5);
+}
+
+TEST_F(RemoteConnection, MemoryForALargeFrameGoesWithIt) {
+  const Bytes small = question(8, "b");
+  Bytes large = question(7, std::string(std::size_t{20} << 20, 'x'));
+  large.insert(large.end(), small.begin(), small.end() - 1);
+  Outbox outbox;
+  outbox.end() = large;
+  for (int i = 0; i < 100'000 && !outbox.empty(); ++i) {
+    ASSERT_TRUE(outbox.flush(far_.get()));
+    EXPECT_NE(inbox_.fill(near_.get()), Inbox::State::ended);
+  }
+  while (inbox_.fill(near_.get()) == Inbox::State::more) {
+  }
+  EXPECT_GT(inbox_.capacity(), std::size_t{20} << 20);
+  EXPECT_TRUE(inbox_.next());
+  // The beginning of another one has come behind it, and nothing more is to come for long.
+  EXPECT_FALSE(inbox_.next());
+  EXPECT_LE(inbox_.capacity(), std::size_t{1} << 20);
+  send(Slice(small).last(1));
+  EXPECT_EQ(inbox_.fill(near_.get()), Inbox::State::drained);
+  const auto frame = inbox_.next();
+  ASSERT_TRUE(frame);
+  EXPECT_TRUE(std::ranges::equal(frame->content, Slice(small).subspan(5)));
 }
 
 TEST_F(RemoteConnection, WhoIsGoneGetsNothing) {

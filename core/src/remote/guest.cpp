@@ -2,6 +2,7 @@
 #include "remote/guest.hpp"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -13,15 +14,33 @@ using namespace driver;
 namespace {
 
 constexpr Ms kGreetingTime{5000};
-/// What is kept of a question beside its bytes, roughly.
-constexpr std::size_t kQuestion = 256;
+/// What is kept of a question beside its bytes, and of its answer beside what it carries, roughly.
+constexpr std::size_t kQuestion = sizeof(Operation) + sizeof(Completion) + 256;
 
-/// How large its answer may become. One message may be larger: then it is that one.
-std::size_t answer_bytes(const Operation& operation) {
-  const Limit* limit = nullptr;
-  if (const auto* claim = std::get_if<ClaimNext>(&operation)) limit = &claim->limit;
-  if (const auto* read = std::get_if<driver::Read>(&operation)) limit = &read->limit;
-  return limit == nullptr ? 0 : std::min(limit->bytes, kMaxBatchBytes);
+/// How large an answer may become beside its fixed fields, where the question does not say so. Inspect and Check tell of as much as there is.
+template <class Op>
+inline constexpr std::size_t kAnswer = 0;
+template <>
+inline constexpr std::size_t kAnswer<OpenGroup> = kMaxBatchBytes;
+template <>
+inline constexpr std::size_t kAnswer<ListPeers> = kMaxBatchBytes;
+template <>
+inline constexpr std::size_t kAnswer<Beat> = kMaxBatchBytes;
+template <>
+inline constexpr std::size_t kAnswer<Inspect> = Guest::kFull;
+template <>
+inline constexpr std::size_t kAnswer<Check> = Guest::kFull;
+
+/// One message may be larger than its limit: then it is that one. What is asked beyond what any store answers is not meant.
+std::size_t answer_bytes(Operation& operation) {
+  const auto clamped = [](Limit& limit) {
+    limit.messages = std::min(limit.messages, kMaxBatch);
+    limit.bytes = std::min<u64>(limit.bytes, kMaxBatchBytes);
+    return limit.bytes + limit.messages * sizeof(Message);
+  };
+  if (auto* claim = std::get_if<ClaimNext>(&operation)) return clamped(claim->limit);
+  if (auto* read = std::get_if<driver::Read>(&operation)) return clamped(read->limit);
+  return std::visit([]<class Op>(const Op&) { return kAnswer<Op>; }, operation);
 }
 
 }  // namespace
@@ -77,6 +96,11 @@ void Guest::greet(Slice content) {
                                                 std::to_string(kProtocolVersion) + "), which does not understand VTX " +
                                                 hello.version + " (protocol " + std::to_string(hello.protocol) +
                                                 "): use one version for all programs on this database"));
+  // Where there is no such file, as in memory, there is nothing to compare.
+  if (hello.database.known() && home_.database.known() && hello.database != home_.database)
+    return refuse(Status(Code::lost, "who listens beside " + home_.endpoint.path +
+                                         " has another database open than the one that is there now: end process " +
+                                         std::to_string(::getpid()) + ", whose database was moved or replaced"));
   session_ = home_.session(process_.name);
   if (!session_) return refuse(Status(Code::lost, "the owner of the database has no room for a session"));
   if (!home_.poller.add(session_->fd(), key(number_, Part::session)))
@@ -95,7 +119,8 @@ void Guest::ask(Slice content) {
   std::memcpy(asked.bytes.get(), content.data(), content.size());
   Request request;
   if (!read(Slice(asked.bytes.get(), content.size()), request) || asked_.contains(request.ticket)) return end();
-  asked.weight = content.size() + answer_bytes(request.operation) + kQuestion;
+  const std::size_t answer = answer_bytes(request.operation);
+  asked.weight = content.size() + answer + kQuestion;
   weight_ += asked.weight;
   asked_.emplace(request.ticket, std::move(asked));
   home_.book.asked(number_, request.ticket, request.operation);
@@ -121,6 +146,14 @@ void Guest::poll_session() {
   session_->poll(completions_);
   for (Completion& completion : completions_) pass_on(completion);
   completions_.clear();
+  const Ms wait = session_->next_poll();
+  poll_by_ = wait == Ms::max() ? Steady::max() : home_.clock.now() + wait;
+}
+
+/// A session may say "in 5 ms" each time it is asked: what counts is when it said so.
+bool Guest::wants_answer() const {
+  return session_ != nullptr &&
+         (expects_answer_ || !asked_.empty() || session_->next_poll() <= Ms{0} || home_.clock.now() >= poll_by_);
 }
 
 void Guest::pass_on(Completion& completion) {
@@ -169,8 +202,9 @@ void Guest::watch_socket() {
 
 Ms Guest::next_look() const {
   if (state_ == State::ended) return Ms{0};
-  if (state_ == State::greeting) return std::max(Ms{0}, std::chrono::ceil<Ms>(greeted_by_ - home_.clock.now()));
-  return session_->next_poll();
+  const Steady by = state_ == State::greeting ? greeted_by_ : poll_by_;
+  const Ms wait = by == Steady::max() ? Ms::max() : std::max(Ms{0}, std::chrono::ceil<Ms>(by - home_.clock.now()));
+  return session_ == nullptr ? wait : std::min(wait, session_->next_poll());
 }
 
 void Guest::tend() {
@@ -178,6 +212,10 @@ void Guest::tend() {
 }
 
 void Guest::close(const Status& why) {
+  if (state_ == State::open) {
+    fill();
+    take_all();
+  }
   if (state_ == State::ended) return;
   if (session_ != nullptr) {
     session_->stop();

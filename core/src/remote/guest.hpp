@@ -22,13 +22,15 @@ struct GuestHome {
   HolderBook& book;
   const driver::Endpoint& endpoint;
   const driver::Clock& clock;
+  FileId database;  ///< which one the owner has open
   std::function<std::unique_ptr<driver::Store>(const std::string& process)> session;
 };
 
 /// Confined to the owner's driver thread.
 ///
 /// Memory is bounded whatever the other side does: nothing more is read of it while what waits to go out, what it has asked, and what the answers
-/// may hold come to more than kFull. News that has no room becomes one `changed` that means everything.
+/// may hold come to more than kFull. An answer whose size nobody knows before is waited for alone. News that has no room becomes one `changed` that
+/// means everything.
 class Guest {
  public:
   static constexpr std::size_t kFull = std::size_t{16} << 20;
@@ -63,13 +65,11 @@ class Guest {
   void answer();
   /// Its session has news, or the connection takes more.
   void expect_answer() { expects_answer_ = true; }
-  bool wants_answer() const {
-    return session_ != nullptr && (expects_answer_ || !asked_.empty() || session_->next_poll() <= driver::Ms{0});
-  }
+  bool wants_answer() const;
   /// After so long it must be looked at, by tend().
   driver::Ms next_look() const;
   void tend();
-  /// In order: what the session has answered is sent as far as it goes at once, then `lost`.
+  /// In order: what has come is still heard, a goodbye above all; what the session has answered is sent as far as it goes at once, then `lost`.
   void close(const Status& why);
   /// Its process is gone.
   void drop() { end(); }
@@ -110,6 +110,7 @@ class Guest {
   bool goodbye_ = false;
   bool expects_answer_ = false;
   std::unique_ptr<driver::Store> session_;
+  driver::Steady poll_by_ = driver::Steady::max();  // what the session said after its last poll()
   std::vector<driver::Completion> completions_;
 };
 

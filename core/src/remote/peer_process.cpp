@@ -16,6 +16,7 @@ namespace {
 
 /// By number: glibc has no name for it before 2.36.
 int open_process(pid_t pid) {
+  errno = ENOSYS;
 #ifdef SYS_pidfd_open
   return pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1;
 #else
@@ -34,7 +35,11 @@ Result<PeerProcess> peer_of(int socket) {
     return fail(Code::denied, "the database belongs to a process of user " + std::to_string(who.uid) +
                                   ", and only processes of one user can share it; this is user " +
                                   std::to_string(::geteuid()));
-  return PeerProcess{who.uid, Fd(open_process(who.pid)), driver::name_of_process(who.pid)};
+  Fd process(open_process(who.pid));
+  // Not to be told of its death for want of a descriptor would leave its holders to their leases.
+  if (!process.valid() && (errno == EMFILE || errno == ENFILE))
+    return fail(Code::lost, "no descriptors left to watch who is at the other end of a Unix socket", errno);
+  return PeerProcess{who.uid, std::move(process), driver::name_of_process(who.pid)};
 }
 
 }  // namespace vtx::remote

@@ -21,7 +21,7 @@ struct PeerProcess {
   std::string name;  ///< process_name.hpp
 };
 
-/// denied when it is another user's; native when the kernel tells nothing.
+/// denied when it is another user's; lost without descriptors left; native when the kernel tells nothing.
 Result<PeerProcess> peer_of(int socket);
 
 }  // namespace vtx::remote

@@ -40,6 +40,7 @@ Status RemoteStore::start(const Endpoint& endpoint, bool create) {
   Hello hello;
   hello.version = library_version();
   hello.create = create;
+  hello.database = file_at(endpoint.path);
   (void)write(outbox_.end(), hello);
   flush();
   return {};

@@ -18,6 +18,14 @@ constexpr u64 kListener = 0;
 constexpr int kLooks = 4;
 /// Until there may be descriptors again.
 constexpr Ms kBreather{500};
+/// Between two looks for the socket's file, which cost a system call. An inotify watch would save an idle owner that, but there are few of them for a user.
+constexpr Ms kLook{1000};
+
+void refuse(const Fd& socket, const Status& why) {
+  Outbox outbox;
+  (void)write_refusal(outbox.end(), why);
+  (void)outbox.flush(socket.get());
+}
 
 }  // namespace
 
@@ -26,8 +34,14 @@ Server::Server(Listener listener, driver::OwnedDatabase& database, HolderBook& b
     : database_(database),
       book_(book),
       clock_(clock),
-      home_{poller_, book_, endpoint, clock, [this](const std::string& process) { return database_.session(process); }},
-      listener_(std::make_unique<Listener>(std::move(listener))) {
+      home_{poller_,
+            book_,
+            endpoint,
+            clock,
+            file_at(endpoint.path),
+            [this](const std::string& process) { return database_.session(process); }},
+      listener_(std::make_unique<Listener>(std::move(listener))),
+      looks_again_(clock_.now() + kLook) {
   valid_ = poller_.valid() && poller_.add(listener_->fd(), kListener);
 }
 
@@ -35,7 +49,7 @@ Server::~Server() { close(Status(Code::lost, "the owner of the database has ende
 
 void Server::close(const Status& why) {
   listener_.reset();
-  listens_again_ = driver::Steady::max();
+  listens_again_ = looks_again_ = driver::Steady::max();
   for (auto& [number, guest] : guests_) guest->close(why);
   reap();
   // Those whose connection was cut live in another process: they may come back to the next owner.
@@ -45,13 +59,14 @@ void Server::close(const Status& why) {
 Ms Server::next_poll() const {
   Ms soonest = Ms::max();
   for (const auto& [number, guest] : guests_) soonest = std::min(soonest, guest->next_look());
-  if (listens_again_ != driver::Steady::max())
-    soonest = std::min(soonest, std::max(Ms{0}, std::chrono::ceil<Ms>(listens_again_ - clock_.now())));
+  if (const auto next = std::min(listens_again_, looks_again_); next != driver::Steady::max())
+    soonest = std::min(soonest, std::max(Ms{0}, std::chrono::ceil<Ms>(next - clock_.now())));
   return soonest;
 }
 
 void Server::receive() {
   if (clock_.now() >= listens_again_) listen(true);
+  if (clock_.now() >= looks_again_) look_for_socket();
   // Until nothing more is there, so that whatever one guest did because of what another had said is seen together with that.
   for (int i = 0; i < kLooks; ++i) {
     bool any = false;
@@ -98,17 +113,33 @@ void Server::accept_all() {
       if (errno != EAGAIN && errno != EWOULDBLOCK) listen(false);
       return;
     }
+    if (guests_.size() >= kMostGuests) {
+      refuse(socket,
+             Status(Code::lost, "the database " + home_.endpoint.path + " has " + std::to_string(kMostGuests) +
+                                    " programs attached, which is the most: end some of them, or use a database "
+                                    "server, which takes more"));
+      continue;
+    }
     auto peer = peer_of(socket.get());
     if (!peer) {
-      Outbox outbox;
-      (void)write_refusal(outbox.end(), peer.error());
-      (void)outbox.flush(socket.get());
+      refuse(socket, peer.error());
       continue;
     }
     const Keeper number = ++last_number_;
     auto guest = std::make_unique<Guest>(std::move(socket), std::move(*peer), number, home_);
     if (guest->watch()) guests_.emplace(number, std::move(guest));
   }
+}
+
+/// A new socket takes the place of one whose file somebody removed. Whatever else may have the name now is left alone.
+void Server::look_for_socket() {
+  looks_again_ = clock_.now() + kLook;
+  if (!listener_->is_gone()) return;
+  auto again = Listener::open(listener_->name());
+  if (!again || !poller_.add(again->fd(), kListener)) return;  // perhaps with the next look
+  poller_.remove(listener_->fd());
+  listener_ = std::make_unique<Listener>(std::move(*again));
+  listens_again_ = driver::Steady::max();
 }
 
 void Server::listen(bool yes) {
@@ -143,7 +174,7 @@ void Server::reap() {
     Fd process = guest.take_process();
     if (guest.said_goodbye())
       end_holders(guest.number());
-    else if (process.valid() && book_.has(guest.number()) &&
+    else if (process.valid() && cut_off_.size() < kMostGuests && book_.has(guest.number()) &&
              poller_.add(process.get(), Guest::key(guest.number(), Guest::Part::process)))
       cut_off_[guest.number()] = std::move(process);  // which says at once if it is gone
     else

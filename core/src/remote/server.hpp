@@ -15,6 +15,9 @@ namespace vtx::remote {
 /// Confined to the owner's driver thread. A turn is receive(), then whatever else the owner does with the database, then answer().
 class Server {
  public:
+  /// So many may be attached at a time: each takes memory (Guest::kFull) and some descriptors.
+  static constexpr std::size_t kMostGuests = 256;
+
   /// Only for who has the database. All but the listener outlive it.
   Server(Listener listener, driver::OwnedDatabase& database, HolderBook& book, const driver::Endpoint& endpoint,
          const driver::Clock& clock);
@@ -33,11 +36,12 @@ class Server {
   void receive();
   /// Polls the sessions and sends what they answer.
   void answer();
-  /// Nobody can come any more, and who is there is told that it is over.
+  /// Nobody can come any more, and who is there is told that it is over; who has said goodbye is still heard.
   void close(const Status& why);
 
  private:
   void accept_all();
+  void look_for_socket();
   bool take(const epoll_event& event);
   void process_ended(Keeper number);
   void reap();
@@ -55,6 +59,7 @@ class Server {
   std::map<Keeper, std::unique_ptr<Guest>> guests_;
   std::map<Keeper, Fd> cut_off_;  // whose connection ended without goodbye: their processes, while they have holders
   driver::Steady listens_again_ = driver::Steady::max();  // without descriptors left, later
+  driver::Steady looks_again_;                            // whether the socket's file is still there
 };
 
 }  // namespace vtx::remote

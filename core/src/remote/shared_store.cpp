@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "remote/remote_store.hpp"
 #include "remote/server.hpp"
@@ -20,6 +21,12 @@ namespace {
 
 /// The keeper of the owner's own holders.
 constexpr Keeper kOwn = 0;
+
+/// Whether another moment may cure it. Descriptors come back: a driver need not know that for each of its database's errors.
+bool may_pass(const Status& status) {
+  return is_passing(status.code()) ||
+         (status.code() == Code::native && (status.native() == EMFILE || status.native() == ENFILE));
+}
 
 /// The database, while this store has it.
 struct Ownership {
@@ -47,9 +54,12 @@ class SharedStore final : public Store {
   void stop() override;
 
  private:
+  Status begin(const Endpoint& endpoint, bool create);
   Status own(std::unique_ptr<OwnedDatabase> database, const Endpoint& endpoint, bool create);
   void submit_asked();
   void poll_own(std::vector<Completion>& out);
+  void end_own_session();
+  void keep_answers();
   void give_up(const Status& why);
 
   const OpenOwned open_;
@@ -62,21 +72,27 @@ class SharedStore final : public Store {
 };
 
 Status SharedStore::start(const Endpoint& endpoint, bool create) {
+  if (!poller_.valid() || !bell_.valid())
+    return Status(Code::native, "there were no descriptors left for " + endpoint.text, EMFILE);
   if (own_) give_up(Status(Code::lost, "the owner of the database opens it anew"));
   // What the session before has left to say is said whoever has the database now, and its descriptor falls silent.
   remote_.stop();
   remote_.poll(left_);
-  std::erase_if(left_, [](const Completion& done) { return done.event != Event::answer; });
-  if (!left_.empty()) bell_.ring();
+  keep_answers();
+  Status status = begin(endpoint, create);
+  if (!may_pass(status)) return status;
+  Completion& lost = left_.emplace_back();
+  lost.event = Event::lost;
+  lost.status = std::move(status);
+  bell_.ring();
+  return {};
+}
+
+Status SharedStore::begin(const Endpoint& endpoint, bool create) {
   auto opened = open_(endpoint, create);
   if (opened) return own(std::move(*opened), endpoint, create);
   if (opened.error().code() == Code::busy) return remote_.start(endpoint, create);
-  if (!is_passing(opened.error().code())) return opened.error();
-  Completion& lost = left_.emplace_back();
-  lost.event = Event::lost;
-  lost.status = std::move(opened.error());
-  bell_.ring();
-  return {};
+  return opened.error();
 }
 
 Status SharedStore::own(std::unique_ptr<OwnedDatabase> database, const Endpoint& endpoint, bool create) {
@@ -92,8 +108,8 @@ Status SharedStore::own(std::unique_ptr<OwnedDatabase> database, const Endpoint&
   if (Status started = own->session->start(endpoint, create); !started.ok()) return started;
   own_ = std::move(own);
   if (own_->server->valid() && poller_.add(own_->server->fd(), 0) && poller_.add(own_->session->fd(), 0)) return {};
-  give_up(Status(Code::lost, "the owner of the database has no descriptors left"));
-  return Status(Code::native, "no descriptors left for " + endpoint.text, EMFILE);
+  give_up({});
+  return Status(Code::lost, "the owner of the database has no descriptors left for " + endpoint.text);
 }
 
 /// Who has said goodbye before this was asked must have ended before it is done. So it is kept until the others have been heard.
@@ -144,30 +160,47 @@ Ms SharedStore::next_poll() const {
 }
 
 void SharedStore::stop() {
-  if (!own_) return remote_.stop();
-  const std::unique_ptr<Ownership>& own = own_;
-  own->session->stop();
-  own->session->poll(left_);
-  for (const Completion& completion : left_) own->book.answered(kOwn, completion);
-  std::erase_if(left_, [](const Completion& done) { return done.event != Event::answer; });
-  if (const auto holders = own->book.take(kOwn); !holders.empty()) own->database->end_holders(holders);
+  if (!own_) {
+    remote_.stop();
+    return keep_answers();
+  }
+  end_own_session();
+  if (const auto holders = own_->book.take(kOwn); !holders.empty()) own_->database->end_holders(holders);
   give_up(Status(Code::lost, "the owner of the database has stopped"));
+}
+
+/// What it has left to say is kept; of what it was not yet asked nothing was done. Idempotent.
+void SharedStore::end_own_session() {
+  own_->session->stop();
+  const std::size_t before = left_.size();
+  own_->session->poll(left_);
+  for (std::size_t i = before; i < left_.size(); ++i) own_->book.answered(kOwn, left_[i]);
+  for (const auto& [ticket, operation] : std::exchange(asked_, {})) {
+    Completion& answer = left_.emplace_back();
+    answer.ticket = ticket;
+    answer.status = Status(Code::lost, "the owner's session with the database has ended");
+  }
+  keep_answers();
+}
+
+/// Of what is left to be said; the events were of a session that is over.
+void SharedStore::keep_answers() {
+  std::erase_if(left_, [](const Completion& done) { return done.event != Event::answer; });
+  if (left_.empty())
+    bell_.clear();
+  else
+    bell_.ring();
 }
 
 /// First nobody can find us any more, then the others' sessions end, then somebody else may have the database.
 void SharedStore::give_up(const Status& why) {
-  for (const auto& [ticket, operation] : std::exchange(asked_, {})) {
-    Completion& answer = left_.emplace_back();
-    answer.ticket = ticket;
-    answer.status = Status(Code::lost, why.text());
-  }
+  end_own_session();
   poller_.remove(own_->server->fd());
   poller_.remove(own_->session->fd());
   own_->server->close(why);
   own_->session.reset();
   own_->server.reset();
   own_.reset();
-  if (!left_.empty()) bell_.ring();
 }
 
 }  // namespace

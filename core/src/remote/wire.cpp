@@ -109,8 +109,9 @@ std::string library_version() {
 }
 
 bool write(Bytes& out, const Hello& hello) {
-  return frame(out, Kind::hello,
-               [&](Writer& writer) { writer(hello.magic, hello.protocol, hello.version, hello.create); });
+  return frame(out, Kind::hello, [&](Writer& writer) {
+    writer(hello.magic, hello.protocol, hello.version, hello.create, hello.database.device, hello.database.inode);
+  });
 }
 
 bool write(Bytes& out, const Welcome& welcome) {
@@ -139,7 +140,8 @@ bool write_goodbye(Bytes& out) {
 bool read(Slice in, Hello& hello) {
   Reader reader(in);
   if (!reader(hello.magic, hello.protocol, hello.version) || hello.magic != kMagic) return false;
-  return hello.protocol != kProtocolVersion || (reader(hello.create) && reader.at_end());
+  if (hello.protocol != kProtocolVersion) return true;
+  return reader(hello.create, hello.database.device, hello.database.inode) && reader.at_end();
 }
 
 bool read(Slice in, Welcome& welcome) {

@@ -6,7 +6,8 @@
 //
 //   attached → owner                              owner → attached
 //   hello     magic u64, protocol u32,            welcome   protocol u32, version text
-//             version text, create u8             refusal   code u8, native i32, text        and the end
+//             version text, create u8,            refusal   code u8, native i32, text        and the end
+//             device u64, inode u64
 //   request   ticket u64, operation u8, fields    answer    fields of a Completion, events included
 //   goodbye   and the end
 //
@@ -17,6 +18,7 @@
 #include <string>
 
 #include "remote/bytes.hpp"
+#include "remote/file_id.hpp"
 
 namespace vtx::remote {
 
@@ -25,7 +27,7 @@ using driver::u64;
 
 inline constexpr u64 kMagic = 0x45524f5453585456;  ///< "VTXSTORE"
 /// Rises with every change of what stands in fields.hpp, tags.hpp or here.
-inline constexpr u32 kProtocolVersion = 1;
+inline constexpr u32 kProtocolVersion = 2;
 /// No frame is longer. A message must be a little shorter than this.
 inline constexpr std::size_t kMaxFrame = (std::size_t{1} << 30) + (std::size_t{1} << 20);
 
@@ -36,6 +38,7 @@ struct Hello {
   u32 protocol = kProtocolVersion;
   std::string version;
   bool create = true;
+  FileId database;  ///< which one is meant: its path may lead to another one than its owner has open
 };
 
 struct Welcome {

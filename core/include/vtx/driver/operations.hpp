@@ -34,7 +34,7 @@ inline constexpr int kHighestPriority = 9;                  ///< streams of one 
 /// Fetch at most so much; always at least one message when there is one.
 struct Limit {
   u32 messages = kMaxBatch;
-  std::size_t bytes = kMaxBatchBytes;
+  u64 bytes = kMaxBatchBytes;
 };
 
 /// A message on its way into or out of a store. Does not own its bytes.

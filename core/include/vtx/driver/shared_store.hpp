@@ -43,7 +43,7 @@ class OwnedDatabase {
 /// Opens the database at an endpoint for this process alone; in the driver thread, never waiting for another's lock.
 /// @param create  make the database when there is none; without it not_found
 /// Fails with busy when another process, or another one of this process, has it: then the store attaches to that one.
-/// Anything else is what Store::start() answers.
+/// Anything else is what Store::start() answers; what may pass (is_passing(), and native with EMFILE or ENFILE) becomes `lost`.
 using OpenOwned = std::function<Result<std::unique_ptr<OwnedDatabase>>(const Endpoint& endpoint, bool create)>;
 
 /// A Store on the database that Endpoint::path names, a directory or file that several spellings may lead to, with all promises of the
@@ -54,8 +54,7 @@ using OpenOwned = std::function<Result<std::unique_ptr<OwnedDatabase>>(const End
 ///   holders stay until they beat in another session or their leases are over.
 /// - The owner dies: whoever takes over finds out which processes are gone whose holders are in the database; leases decide about the others.
 ///
-/// The socket is called PATH-vtx.sock and is for this user alone. Where that is too long for a socket's name it is a symbolic link to one with a
-/// short name in a directory of the user's own.
+/// The socket is called PATH-vtx.sock and is for this user alone. Removed by somebody, it is there again after a second. /proc must be mounted.
 VTX_EXPORT std::unique_ptr<Store> make_shared_store(OpenOwned open);
 
 }  // namespace vtx::driver
