@@ -64,6 +64,17 @@ class Sharers {
         check(code == 0, fmt::format("a {} failed: {}", one.produces ? "producer" : "consumer", code));
       }
   }
+  /// Waits until something more has been flushed: who kills faster than that, on a slow machine, proves nothing.
+  void wait_for_progress() {
+    const auto so_far = [this] {
+      int sum = 0;
+      for (const auto& [producer, count] : flushed()) sum += count;
+      return sum;
+    };
+    const int before = so_far();
+    for (const auto deadline = Clock::now() + kDrainWithin; so_far() == before && Clock::now() < deadline;)
+      std::this_thread::sleep_for(milliseconds(10));
+  }
   /// How many each producer had flushed.
   std::map<std::string, int> flushed() const {
     std::map<std::string, int> counts;
@@ -146,8 +157,9 @@ int owners_campaign(int seconds) {
   const std::string endpoint = "rocksdb://" + path + "?queue=jobs";
   Sharers sharers(directory, endpoint);
   const auto until = Clock::now() + std::chrono::seconds(seconds);
-  for (auto next = Clock::now() + kKillEvery; next < until; next += kKillEvery) {
+  for (auto next = Clock::now() + kKillEvery; next < until; next = Clock::now() + kKillEvery) {
     std::this_thread::sleep_until(next);
+    sharers.wait_for_progress();
     sharers.kill_one(sharers.kills % 2 == 0 ? owner_of(path) : 0, random());
   }
   sharers.stop(true);
