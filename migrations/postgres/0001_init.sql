@@ -132,7 +132,8 @@ CREATE TABLE shape_place (
   delayed_bytes bigint NOT NULL DEFAULT 0,
   due bigint,                                -- the first one's time; NULL none
   fired_due bigint NOT NULL DEFAULT 0,       -- delayed messages up to this time and number have been appended
-  fired_id bigint NOT NULL DEFAULT 0
+  fired_id bigint NOT NULL DEFAULT 0,
+  plain int                                  -- its queue, where nothing is special about it: no mailbox, no other priority beside it, no limit. Then its lock is its number
 );
 
 -- What each link committed last: a commit whose answer was lost is recognised when it comes again.

@@ -14,7 +14,9 @@ BEGIN
   RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = detail;
 END $$;
 
-CREATE FUNCTION lock_class() RETURNS int LANGUAGE sql STABLE AS $$ SELECT current_schema::regnamespace::oid::bigint::bit(32)::int $$;
+-- A number that is written into what uses it, since finding it out costs each call more than a lock does. A schema that was restored from a dump keeps that of the one that was dumped, which
+-- is as good: should another schema come to have it, sessions of the two merely wait for each other at times.
+DO $$ BEGIN EXECUTE format('CREATE FUNCTION lock_class() RETURNS int LANGUAGE sql IMMUTABLE AS %L', 'SELECT ' || current_schema::regnamespace::oid::bigint::bit(32)::int); END $$;
 
 CREATE FUNCTION lock_all(wanted int[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -44,7 +46,7 @@ EXCEPTION WHEN lock_not_available THEN
   RETURN false;
 END $$;
 
-CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
+CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT floor(date_part('epoch', clock_timestamp()) * 1000)::bigint $$;
 
 CREATE FUNCTION next_number() RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN

@@ -170,12 +170,14 @@ CREATE FUNCTION commit_append(their_life uuid, their_mark bigint, its_producer u
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-  one record;
+  its_queue int;
+  nothing text;
 BEGIN
   mark := enter(their_life, their_mark, durable);
-  SELECT s.queue, s.lock, pg_advisory_xact_lock(lock_class(), s.lock) INTO one
-    FROM stream s JOIN queue q ON q.id = s.queue WHERE s.id = its_stream AND q.max_messages IS NULL AND q.max_bytes IS NULL;
-  IF one.lock IS NOT NULL THEN head := send_all(one.queue, its_stream, bodies, frame_counts, property_texts, ttls, one.lock, its_producer, its_counter); END IF;
+  -- Of a stream that is not plain the number is nobody's lock.
+  nothing := pg_advisory_xact_lock(lock_class(), its_stream);
+  SELECT p.plain INTO its_queue FROM place p WHERE p.stream = its_stream;
+  IF its_queue IS NOT NULL THEN head := send_all(its_queue, its_stream, bodies, frame_counts, property_texts, ttls, its_stream, its_producer, its_counter); END IF;
   IF head IS NULL THEN
     SELECT c.* INTO mark, head, lost, fenced
       FROM commit_all(their_life, their_mark, its_producer, its_counter, durable, ARRAY[its_stream], '{0}', '{""}', '{0}', '{-1}', ARRAY[cardinality(bodies)],

@@ -29,7 +29,7 @@ BEGIN
      $t$concat(CASE WHEN NOT pg_try_advisory_xact_lock(class, its_lock) THEN ' s' || its_stream END,
                  (SELECT string_agg(CASE WHEN NOT pg_try_advisory_xact_lock(class, f.lock) THEN ' g' || f.id END, '')
                   FROM (SELECT g.id, g.lock FROM stream s JOIN consumer_group g ON (g.queue, g.kind, g.peer) = (s.queue, s.kind, s.peer) WHERE s.id = its_stream OFFSET 0) f))$t$,
-     $t$IF told <> '' THEN nothing := pg_notify(channel(), CASE WHEN length(told) < 7900 THEN told ELSE '*' END); END IF;$t$))
+     $t$IF told <> '' THEN nothing := pg_notify(own_channel(), CASE WHEN length(told) < 7900 THEN told ELSE '*' END); END IF;$t$))
     AS w (name, more, declared, known, if_known, words, tell)
   LOOP
     EXECUTE format($f$
@@ -42,7 +42,12 @@ BEGIN
         nothing text;
         %5$s
       BEGIN
-        IF frame_counts IS NULL AND property_texts IS NULL AND ttls IS NULL THEN
+        IF n = 1 AND frame_counts IS NULL AND property_texts IS NULL AND ttls IS NULL THEN
+          WITH %6$s
+               p AS (UPDATE place SET next = next + 1, stored = greatest(stored, present), bytes = bytes + octet_length(bodies[1]) WHERE stream = its_stream %7$s RETURNING next - 1 AS seq, stored),
+               m AS (INSERT INTO message_%1$s_%2$s (stream, seq, stored, body) SELECT its_stream, p.seq, p.stored, bodies[1] FROM p)
+            SELECT p.seq, %8$s INTO newest, told FROM p;
+        ELSIF frame_counts IS NULL AND property_texts IS NULL AND ttls IS NULL THEN
           WITH %6$s
                p AS (UPDATE place SET next = next + n, stored = greatest(stored, present), bytes = CASE WHEN bytes IS NOT NULL THEN bytes + (SELECT sum(octet_length(b)) FROM unnest(bodies) b) END
                      WHERE stream = its_stream %7$s RETURNING next - n - 1 AS before, stored),
@@ -141,11 +146,13 @@ DECLARE
   made int := nextval('ids');
   q record;
 BEGIN
-  SELECT mailboxes, keep = 'size' OR max_bytes IS NOT NULL AS counted INTO q FROM queue WHERE id = its_queue;
+  SELECT mailboxes, keep = 'size' OR max_bytes IS NOT NULL AS counted, max_messages IS NOT NULL OR max_bytes IS NOT NULL AS limited INTO q FROM queue WHERE id = its_queue;
   INSERT INTO stream (id, queue, kind, peer, priority, lock, fork)
     VALUES (made, its_queue, its_kind, its_peer, its_priority, CASE WHEN its_kind = 'mailbox' THEN q.mailboxes ELSE coalesce(its_lock, made) END,
             (SELECT 0 FROM store WHERE epoch > 1));
-  INSERT INTO place (stream, bytes) VALUES (made, CASE WHEN q.counted THEN 0 END);
+  INSERT INTO place (stream, bytes, plain)
+    VALUES (made, CASE WHEN q.counted THEN 0 END, CASE WHEN its_kind <> 'mailbox' AND its_priority = 0 AND NOT q.limited THEN its_queue END);
+  IF its_priority > 0 THEN UPDATE place p SET plain = NULL FROM stream s WHERE p.stream = s.id AND (s.queue, s.kind, s.peer) = (its_queue, its_kind, its_peer) AND p.plain IS NOT NULL; END IF;
   RETURN made;
 END $$;
 
@@ -202,18 +209,22 @@ BEGIN
   RETURN made;
 END $$;
 
--- What the queue is declared with counts the bytes of its streams, or does not.
+-- What the queue is declared with counts the bytes of its streams, or does not, and limits them, or does not.
 CREATE FUNCTION count_bytes(its_queue int) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   s record;
   counted boolean := (SELECT keep = 'size' OR max_bytes IS NOT NULL FROM queue WHERE id = its_queue);
+  limited boolean := (SELECT max_messages IS NOT NULL OR max_bytes IS NOT NULL FROM queue WHERE id = its_queue);
   total bigint;
 BEGIN
-  FOR s IN SELECT p.stream, p.tail FROM stream t JOIN place p ON p.stream = t.id WHERE t.queue = its_queue LOOP
+  FOR s IN
+    SELECT p.stream, p.tail, t.kind <> 'mailbox' AND NOT limited AND NOT EXISTS (SELECT FROM stream x WHERE (x.queue, x.kind, x.peer) = (t.queue, t.kind, t.peer) AND x.id <> t.id) AS plain
+    FROM stream t JOIN place p ON p.stream = t.id WHERE t.queue = its_queue
+  LOOP
     IF counted THEN
       EXECUTE format('SELECT coalesce(sum(octet_length(body)), 0) FROM message_%s WHERE stream = $1 AND seq >= $2', its_queue) INTO total USING s.stream, s.tail;
     END IF;
-    UPDATE place SET bytes = total WHERE stream = s.stream;
+    UPDATE place SET bytes = total, plain = CASE WHEN s.plain THEN its_queue END WHERE stream = s.stream;
   END LOOP;
 END $$;
 

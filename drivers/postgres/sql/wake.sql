@@ -5,7 +5,9 @@
 -- once more. Payload: words of a letter and a number: s stream, g group, r room in a stream's queue, j joined a queue, i sent from SQL to a queue; more than
 -- fit are told by a star: anything.
 
-CREATE FUNCTION channel() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'vtx.' || current_schema $$;
+CREATE FUNCTION own_channel() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'vtx.' || current_schema $$;
+-- Likewise, for who has another search path: setting one costs as much as several statements.
+CREATE FUNCTION channel() RETURNS text LANGUAGE sql STABLE AS $$ SELECT own_channel() $$;
 
 -- What others can learn of a transaction that put something into the streams `appended`, gave something back to the groups `retried`, made room in the queues of the
 -- streams `freed`, and let peers join the queues `joined`.
@@ -22,7 +24,7 @@ BEGIN
                   (SELECT string_agg(CASE WHEN NOT pg_try_advisory_xact_lock(class, f.lock) THEN ' g' || f.id END, '')
                    FROM (SELECT g.id, g.lock FROM consumer_group g WHERE (g.queue, g.kind, g.peer) = (s.queue, s.kind, s.peer) OFFSET 0) f))
       INTO told FROM stream s WHERE s.id = appended[1];
-    IF told <> '' THEN nothing := pg_notify(channel(), CASE WHEN length(told) < 7900 THEN told ELSE '*' END); END IF;
+    IF told <> '' THEN nothing := pg_notify(own_channel(), CASE WHEN length(told) < 7900 THEN told ELSE '*' END); END IF;
     RETURN;
   END IF;
   FOR k IN
@@ -39,7 +41,7 @@ BEGIN
     ) words GROUP BY key
   LOOP
     IF NOT pg_try_advisory_xact_lock(class, k.key) THEN
-      PERFORM pg_notify(channel(), CASE WHEN length(k.words) < 7900 THEN k.words ELSE '*' END);
+      PERFORM pg_notify(own_channel(), CASE WHEN length(k.words) < 7900 THEN k.words ELSE '*' END);
     END IF;
   END LOOP;
 END $$;

@@ -63,7 +63,8 @@ std::string migration_statement(const std::string& name) {
       quoted("\"" + name + "\"") +
       ", true), set_config('check_function_bodies', 'off', true);\n"
       // The books' lock for itself, as lock_class() has it: what others make just now is seen by what follows.
-      "  PERFORM pg_advisory_xact_lock(current_schema::regnamespace::oid::bigint::bit(32)::int, 0);\n";
+      "  PERFORM pg_advisory_xact_lock(current_schema::regnamespace::oid::bigint::bit(32)::int, 0);\n"
+      "  IF to_regproc('lock_class') IS NOT NULL THEN PERFORM pg_advisory_xact_lock(lock_class(), 0); END IF;\n";
   for (std::size_t i = 0; i < all.size(); ++i)
     body += "  IF present < " + std::to_string(i + 1) + " THEN\n" + execute(all[i]) + "  END IF;\n";
   body +=

@@ -58,6 +58,38 @@ TEST_F(PostgresSql, WakesAWaitingConsumer) {
   EXPECT_EQ(woken, 5);
 }
 
+/// What is quick to commit to: see shape_place.
+TEST_F(PostgresSql, AStreamIsPlainWithoutOtherPrioritiesAndLimits) {
+  World world("postgres", vtx_postgres_driver);
+  auto person = session();
+  const auto plain = [&](const std::string& queue) {
+    return person.value(
+        "SELECT count(p.plain) || ' of ' || count(*) FROM vtx.place p JOIN vtx.stream s ON s.id = p.stream "
+        "JOIN vtx.queue q ON q.id = s.queue WHERE q.name = '" +
+        queue + "'");
+  };
+  Socket push(world, ZMQ_PUSH), urgent(world, ZMQ_PUSH), pull(world, ZMQ_PULL), limited(world, ZMQ_PULL);
+  push.connect(at("queue=jobs"));
+  push.send("1");
+  push.flush();
+  EXPECT_EQ(plain("jobs"), "1 of 1");
+  pull.connect(at("queue=jobs"));
+  EXPECT_EQ(pull.receive(), "1");
+  urgent.connect(at("queue=jobs&priority=5"));
+  urgent.send("2");
+  urgent.flush();
+  EXPECT_EQ(plain("jobs"), "0 of 2");
+  EXPECT_EQ(pull.receive(), "2");
+  push.send("3");
+  EXPECT_EQ(pull.receive(), "3");
+  limited.bind(at("queue=jobs&limit=10"));
+  EXPECT_EQ(plain("jobs"), "0 of 2");
+  limited.bind(at("queue=other&limit=10"));
+  EXPECT_EQ(plain("other"), "0 of 1");
+  limited.bind(at("queue=other&limit=none"));
+  EXPECT_EQ(plain("other"), "1 of 1");
+}
+
 TEST_F(PostgresSql, ArrivesWithoutNotificationToo) {
   World world("postgres", vtx_postgres_driver);
   Socket pull(world, ZMQ_PULL);
