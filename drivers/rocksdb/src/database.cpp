@@ -19,6 +19,8 @@ namespace {
 
 /// How long it may take until an exchanged directory is noticed by who only waits.
 constexpr auto kLook = 1s;
+/// Less than this is synced at once: nothing is gained by gathering meanwhile, and two thread wake-ups are saved.
+constexpr std::size_t kWorthAThread = std::size_t{64} << 10;
 /// What is gathered for one write is in memory twice for a moment.
 constexpr std::size_t kLargestWrite = std::size_t{16} << 20;
 
@@ -143,6 +145,7 @@ void Database::flush(bool sync) {
   if (books_->is_touched() || disk_->is_dirty()) {
     ++books_->store().mark;
     (void)books_->write();
+    unsynced_bytes_ += disk_->waiting_bytes();
     disk_->write(sync);
     const StoreRow& store = books_->store();
     marks_.remember({store.id, store.epoch, store.mark});
@@ -178,10 +181,15 @@ void Database::run_all(const std::vector<Session*>& sessions) {
   waiting_->set_caller(nullptr);
   flush(false);
   // Also for a repeated commit, whose first one was perhaps not.
-  if (sync) syncer_->ask();
+  if (!sync) return;
+  if (unsynced_bytes_ < kWorthAThread && syncer_->idle())
+    syncer_->sync_here();
+  else
+    syncer_->ask();
+  unsynced_bytes_ = 0;
 }
 
-void Database::serve() {
+void Database::serve(const Session& caller) {
   if (!dead_.ok()) return;
   std::vector<Session*> sessions;
   for (Session* session : waiting_->sessions())
@@ -194,7 +202,7 @@ void Database::serve() {
   }
   Status failure = syncer_->failure();
   if (!failure.ok()) return die(std::move(failure));
-  take_synced();
+  take_synced(caller);
   try {
     run_all(sessions);
   } catch (const DiskError& error) {
@@ -203,7 +211,7 @@ void Database::serve() {
     failure = {Code::lost, place_.path() + ": no memory for the messages"};
   }
   if (failure.ok()) {
-    for (Session* session : sessions) answer(*session);
+    for (Session* session : sessions) answer(*session, caller);
     return;
   }
   for (Session* session : sessions) doubt(*session, failure);
@@ -211,7 +219,7 @@ void Database::serve() {
 }
 
 /// What waited for a sync that has been done.
-void Database::take_synced() {
+void Database::take_synced(const Session& caller) {
   const u64 synced = syncer_->done();
   ledger_->synced(synced);
   for (Session* session : waiting_->sessions()) {
@@ -220,12 +228,12 @@ void Database::take_synced() {
     if (rest == session->held.begin()) continue;
     for (auto it = session->held.begin(); it != rest; ++it) session->done.push_back(std::move(it->answer));
     session->held.erase(session->held.begin(), rest);
-    session->wake();
+    if (session != &caller) session->wake();
   }
 }
 
 /// What the session asked has been done and written.
-void Database::answer(Session& session) {
+void Database::answer(Session& session, const Session& caller) {
   for (Held& held : session.answers) {
     if (held.sync > syncer_->done())
       session.held.push_back(std::move(held));
@@ -234,7 +242,7 @@ void Database::answer(Session& session) {
   }
   session.answers.clear();
   session.pending.clear();
-  session.wake();
+  if (&session != &caller) session.wake();
 }
 
 /// Of what the session asked last nobody knows whether it was done.

@@ -33,8 +33,8 @@ class Database final : public driver::OwnedDatabase {
   /// @return the epoch's name. Fails with lost when the database died meanwhile.
   Result<std::string> attach(Session& session);
   void detach(Session& session);
-  /// Runs what was submitted in all sessions as one write. Answers and news are the sessions' then.
-  void serve();
+  /// Runs what was submitted in all sessions as one write. Answers and news are the sessions' then; all but the caller are woken for them.
+  void serve(const Session& caller);
 
  private:
   Database(Place place, const driver::Clock& clock) : place_(std::move(place)), clock_(clock) {}
@@ -44,8 +44,8 @@ class Database final : public driver::OwnedDatabase {
   void flush(bool sync);
   Completion run(const driver::Operation& operation);
   void run_all(const std::vector<Session*>& sessions);
-  void take_synced();
-  void answer(Session& session);
+  void take_synced(const Session& caller);
+  void answer(Session& session, const Session& caller);
   void doubt(Session& session, const Status& failure);
   void die(Status why);
 
@@ -61,7 +61,8 @@ class Database final : public driver::OwnedDatabase {
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Syncer> syncer_;
-  Session* first_ = nullptr;  // whom the syncer wakes
+  std::size_t unsynced_bytes_ = 0;  // written since the last sync was asked for
+  Session* first_ = nullptr;        // whom the syncer wakes
 };
 
 }  // namespace vtx::rocks

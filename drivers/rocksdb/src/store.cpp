@@ -68,8 +68,8 @@ Status SessionStore::start(const driver::Endpoint&, bool) {
 }
 
 void SessionStore::submit(u64 ticket, driver::Operation operation) {
+  if (session_.pending.empty()) session_.wake();
   session_.pending.push_back({ticket, std::move(operation)});
-  session_.wake();
 }
 
 void SessionStore::event(Event what, Status status) {
@@ -83,7 +83,7 @@ void SessionStore::poll(std::vector<Completion>& out) {
   u64 count = 0;
   [[maybe_unused]] const auto taken = ::read(fd_, &count, sizeof count);
   if (attached_) {
-    database_.serve();
+    database_.serve(session_);
     for (auto& [queue, news] : session_.news) out.push_back(std::move(news));
     session_.news.clear();
   } else {

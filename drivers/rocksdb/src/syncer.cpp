@@ -29,6 +29,17 @@ void Syncer::ask() {
   asked_more_.notify_one();
 }
 
+void Syncer::sync_here() {
+  disk_.sync_log();
+  const std::lock_guard lock(mutex_);
+  wanted_ = done_ = ++asked_;
+}
+
+bool Syncer::idle() const {
+  const std::lock_guard lock(mutex_);
+  return wanted_ == done_;
+}
+
 u64 Syncer::done() const {
   const std::lock_guard lock(mutex_);
   return done_;

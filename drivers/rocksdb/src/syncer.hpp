@@ -31,6 +31,10 @@ class Syncer {
   u64 next() const { return asked_ + 1; }
   /// All that was written until now.
   void ask();
+  /// Likewise, at once and in this thread. Not while one runs. Throws DiskError.
+  void sync_here();
+  /// No sync runs, and none is asked for.
+  bool idle() const;
   /// All syncs up to this number are done.
   u64 done() const;
   /// Not ok: nobody knows what the disk has of what was to be synced, and nothing more is.

@@ -64,6 +64,9 @@ namespace {
 
 class SyncTest : public RocksTest {
  protected:
+  /// Long enough for a sync in another thread.
+  const std::string text = std::string(200'000, 'x');
+
   void TearDown() override {
     set_gate(false, false);
     RocksTest::TearDown();
@@ -86,7 +89,7 @@ TEST_F(SyncTest, ACommitWaitsForItsSyncAndHoldsUpNobodyElse) {
   const Id stream = a->stream(queue);
   const Id other = a->stream(a->queue("other"));
   set_gate(true, false);
-  const std::string text = "durable", light = "light";
+  const std::string light = "light";
   const u64 commit = a->submit(synced(commit_of(*a, stream, text)));
   wait_for_a_sync();
   const auto b = open_beside();
@@ -105,7 +108,6 @@ TEST_F(SyncTest, NobodyIsHandedAMessageThatIsToBeDurableBeforeItIs) {
   const auto b = open_beside();
   const Id holder = b->holder();
   set_gate(true, false);
-  const std::string text = "durable";
   const u64 commit = a->submit(synced(commit_of(*a, stream, text)));
   wait_for_a_sync();
   const u64 claim = b->submit(driver::ClaimNext{group, holder, {}});
@@ -120,13 +122,27 @@ TEST_F(SyncTest, NobodyIsHandedAMessageThatIsToBeDurableBeforeItIs) {
   EXPECT_TRUE(a->wait(commit).status.ok());
 }
 
+TEST_F(SyncTest, ASmallCommitIsInDoubtWhenItsSyncFails) {
+  const auto a = open_beside();
+  const Id stream = a->stream(a->queue("q"));
+  set_gate(false, true);
+  const std::string small = "small";
+  const driver::Commit wanted = synced(commit_of(*a, stream, small));
+  const Completion failed = a->ask(wanted);
+  EXPECT_EQ(failed.status.code(), Code::in_doubt) << failed.status.text();
+  EXPECT_TRUE(a->wait_lost());
+  set_gate(false, false);
+  a->start();
+  EXPECT_TRUE(a->ask(wanted).status.ok());
+  EXPECT_EQ(a->read(stream), std::vector<std::string>{small});
+}
+
 TEST_F(SyncTest, ASyncThatFailsLeavesItsCommitsInDoubtAndEndsAllSessions) {
   const auto a = open_beside();
   const Id queue = a->queue("q");
   const Id stream = a->stream(queue);
   const auto b = open_beside();
   set_gate(true, false);
-  const std::string text = "durable";
   const driver::Commit wanted = synced(commit_of(*a, stream, text));
   const u64 commit = a->submit(wanted);
   wait_for_a_sync();
