@@ -29,6 +29,8 @@ Case rocks_enqueue(const Options& options);
 Case rocks_both(const Options& options);
 Case rocks_replay(const Options& options);
 Case rocks_rate(const Options& options);
+Case rocks_retired(const Options& options);
+Case rocks_memory(const Options& options);
 // postgres.cpp
 Case pg_enqueue(const Options& options);
 Case pg_both(const Options& options);

@@ -34,6 +34,8 @@ constexpr Entry kCases[] = {{"enqueue", enqueue},
                             {"rocksdb-both", rocks_both},
                             {"rocksdb-replay", rocks_replay},
                             {"rocksdb-rate", rocks_rate},
+                            {"rocksdb-retired", rocks_retired},
+                            {"rocksdb-memory", rocks_memory},
 #endif
 #ifdef VTX_BENCH_POSTGRES
                             {"pg-enqueue", pg_enqueue, true},
