@@ -196,7 +196,7 @@ TEST_F(RemoteServer, ThereIsAMostOfWhoMayBeAttached) {
   const auto said = settle(guest);
   ASSERT_EQ(said.size(), 1U);
   EXPECT_EQ(said[0].event, driver::Event::lost);
-  EXPECT_NE(said[0].status.text().find("256 programs"), std::string::npos) << said[0].status.text();
+  EXPECT_NE(said[0].status.text().find("256 sessions"), std::string::npos) << said[0].status.text();
   others.pop_back();
   turn();
   attach();

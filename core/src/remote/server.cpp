@@ -116,7 +116,7 @@ void Server::accept_all() {
     if (guests_.size() >= kMostGuests) {
       refuse(socket,
              Status(Code::lost, "the database " + home_.endpoint.path + " has " + std::to_string(kMostGuests) +
-                                    " programs attached, which is the most: end some of them, or use a database "
+                                    " sessions attached, which is the most: end some programs, or use a database "
                                     "server, which takes more"));
       continue;
     }

@@ -51,11 +51,7 @@ void Books::index() {
   for (const auto& [key, row] : claims.all()) {
     HolderRow& holder = known(row.holder);
     ++holder.claims;
-    auto& [number, claim] = holder.numbered[std::get<0>(key)];
-    if (row.number > number) {
-      number = row.number;
-      claim = std::get<1>(key);
-    }
+    if (row.number != 0) holder.numbered[{std::get<0>(key), row.number}] = std::get<1>(key);
   }
   for (const auto& [key, row] : holds.all()) (void)known(row.holder);
 }
@@ -142,7 +138,11 @@ ClaimRow& Books::make_claim(Id group, Id id, ClaimRow row) {
 }
 
 void Books::erase_claim(const ClaimKey& key) {
-  if (const ClaimRow* claim = claims.find(key)) --holders.recall(claim->holder).claims;
+  if (const ClaimRow* claim = claims.find(key)) {
+    HolderRow& holder = holders.recall(claim->holder);
+    --holder.claims;
+    holder.numbered.erase({std::get<0>(key), claim->number});
+  }
   claims.erase(key);
 }
 

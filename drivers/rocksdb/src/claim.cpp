@@ -113,7 +113,7 @@ void Ledger::lease(const ClaimNext& wish, ClaimRow row, Completion& answer) {
   row.number = wish.number;
   answer.claim = {id, wish.group, row.stream, row.first, row.last, row.delivery, row.reason, row.priority};
   books_.make_claim(wish.group, id, std::move(row));
-  if (wish.number != 0) books_.holders.recall(wish.holder).numbered[wish.group] = {wish.number, id};
+  if (wish.number != 0) books_.holders.recall(wish.holder).numbered[{wish.group, wish.number}] = id;
 }
 
 /// @return true when a due retry decided the answer
@@ -188,16 +188,13 @@ void Ledger::look_ahead(const GroupRow& group, Completion& answer) {
   }
 }
 
-/// The very claim again that has this number, while it is open.
-Completion Ledger::repeat_claim(const ClaimNext& wish) {
+/// The very claim again.
+Completion Ledger::repeat_claim(const GroupRow& group, Id id) {
   Completion answer;
-  const Id id = books_.holders.at(wish.holder).numbered.at(wish.group).second;
-  const ClaimRow* claim = books_.claims.find({wish.group, id});
-  if (!claim) return answer;
+  const ClaimRow& claim = books_.claims.at({group.id, id});
   const driver::Limit all{driver::kMaxBatch, SIZE_MAX};
-  hand_over(books_.streams.at(claim->stream), claim->first, claim->last, all, nullptr, answer);
-  answer.claim = {id,          wish.group,      claim->stream, claim->first,
-                  claim->last, claim->delivery, claim->reason, claim->priority};
+  hand_over(books_.streams.at(claim.stream), claim.first, claim.last, all, &group, answer);
+  answer.claim = {id, group.id, claim.stream, claim.first, claim.last, claim.delivery, claim.reason, claim.priority};
   return answer;
 }
 
@@ -206,8 +203,8 @@ Completion Ledger::run(const ClaimNext& wish) {
   if (!group) return refuse(Code::not_found, "No such group.");
   if (!lives(wish.holder)) return refuse(Code::fenced, "This holder has ended: become a new one.");
   const auto& numbered = books_.holders.at(wish.holder).numbered;
-  const auto known = numbered.find(wish.group);
-  if (wish.number != 0 && known != numbered.end() && known->second.first == wish.number) return repeat_claim(wish);
+  const auto known = numbered.find({wish.group, wish.number});
+  if (known != numbered.end()) return repeat_claim(*group, known->second);
   Completion answer;
   const auto streams = books_.streams_of(*group);
   answer.more = fire(streams);

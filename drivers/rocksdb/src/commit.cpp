@@ -25,7 +25,9 @@ std::string_view text_of(std::span<const std::byte> bytes) {
 
 Ledger::Ledger(Books& books, MessageLog& log, Disk& disk, Waiting& waiting, const driver::Clock& clock,
                std::function<void()> flush)
-    : books_(books), log_(log), disk_(disk), waiting_(waiting), clock_(clock), flush_(std::move(flush)) {}
+    : books_(books), log_(log), disk_(disk), waiting_(waiting), clock_(clock), flush_(std::move(flush)) {
+  for (const auto& [id, row] : books_.holders.all()) books_.holders.recall(id).heard = clock_.now();
+}
 
 /// A clock that is set back holds nothing up: only within a stream does time not go back.
 void Ledger::begin(u64 next_sync) {
@@ -161,6 +163,7 @@ void Ledger::append(const Append& append, Completion& answer) {
     }
     if (message.delay > Ms::zero()) {
       delay(stream, message);
+      if (sync_ != 0) unsynced_.add_delayed(stream.id, sync_);
       continue;
     }
     fresh.push_back({text_of(message.body), message.properties, message.frames, {}});

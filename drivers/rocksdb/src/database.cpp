@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <functional>
 #include <new>
+#include <system_error>
 
 #include "random.hpp"
 #include "store.hpp"
@@ -59,7 +60,14 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, bool c
   return database;
 }
 
-Database::~Database() = default;
+/// Who has ended meanwhile is to be known to the next owner. What was to be synced was asked for.
+Database::~Database() {
+  if (!dead_.ok() || !ledger_) return;
+  try {
+    flush(false);
+  } catch (const std::exception&) {  // nobody is left who could be told; the disk has what was answered
+  }
+}
 
 std::unique_ptr<driver::Store> Database::session(const std::string& process) {
   return std::make_unique<SessionStore>(*this, process);
@@ -91,6 +99,9 @@ Status Database::start(bool create, const Tuning& tuning) {
     return error.status;
   } catch (const std::bad_alloc&) {
     return {Code::lost, place_.path() + ": no memory to open it"};
+  } catch (const std::system_error& error) {
+    return {Code::lost, place_.path() + ": no thread for its syncs; raise the limit of processes (ulimit -u)",
+            error.code().value()};
   } catch (const std::exception& error) {
     return {Code::internal, place_.path() + ": " + error.what()};
   }
@@ -136,8 +147,8 @@ void Database::detach(Session& session) {
   if (!dead_.ok()) return;
   waiting_->detach(session);
   if (first_ != &session) return;
-  first_ = nullptr;
-  syncer_->set_bell({});
+  first_ = waiting_->sessions().empty() ? nullptr : *waiting_->sessions().begin();
+  syncer_->set_bell(first_ ? first_->wake : std::function<void()>());
 }
 
 /// Writes all that changed since the last time.
@@ -200,17 +211,20 @@ void Database::serve(const Session& caller) {
     if (!place_.is_current())
       return die({Code::lost, place_.path() + " was replaced or removed, as by a restored backup; VTX opens it again"});
   }
+  take_synced(caller);
   Status failure = syncer_->failure();
   if (!failure.ok()) return die(std::move(failure));
-  take_synced(caller);
   try {
     run_all(sessions);
   } catch (const DiskError& error) {
     failure = error.status;
   } catch (const std::bad_alloc&) {
     failure = {Code::lost, place_.path() + ": no memory for the messages"};
+  } catch (const std::exception& error) {  // a defect of ours: the books may be wrong now, those on disk are not
+    failure = {Code::lost, place_.path() + ": " + error.what()};
   }
   if (failure.ok()) {
+    take_synced(caller);  // what had waited goes before what did not have to
     for (Session* session : sessions) answer(*session, caller);
     return;
   }
@@ -220,7 +234,7 @@ void Database::serve(const Session& caller) {
 
 /// What waited for a sync that has been done.
 void Database::take_synced(const Session& caller) {
-  const u64 synced = syncer_->done();
+  const u64 synced = synced_ = syncer_->done();
   ledger_->synced(synced);
   for (Session* session : waiting_->sessions()) {
     const auto waits = [synced](const Held& held) { return held.sync > synced; };
@@ -235,7 +249,7 @@ void Database::take_synced(const Session& caller) {
 /// What the session asked has been done and written.
 void Database::answer(Session& session, const Session& caller) {
   for (Held& held : session.answers) {
-    if (held.sync > syncer_->done())
+    if (held.sync > synced_)
       session.held.push_back(std::move(held));
     else
       session.done.push_back(std::move(held.answer));

@@ -62,6 +62,7 @@ class Database final : public driver::OwnedDatabase {
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Syncer> syncer_;
   std::size_t unsynced_bytes_ = 0;  // written since the last sync was asked for
+  u64 synced_ = 0;                  // up to this number, as far as the sessions have been told
   Session* first_ = nullptr;        // whom the syncer wakes
 };
 

@@ -91,6 +91,7 @@ bool Ledger::fire(Id id) {
       fresh.push_back(taken.message);
   }
   stream.delayed_first = next;
+  unsynced_.fire(id, stream.head + 1);
   if (!fresh.empty()) log_.append(stream, fresh, now());
   if (!due.empty()) {
     waiting_.ring_stream(stream, true);

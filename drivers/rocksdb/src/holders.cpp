@@ -2,6 +2,7 @@
 //
 // Holders and what ends with them: claims that others take over, names, and the mailboxes of anonymous peers.
 #include "ledger.hpp"
+#include "vtx/driver/process_name.hpp"
 
 namespace vtx::rocks {
 
@@ -10,6 +11,14 @@ using driver::Hold;
 bool Ledger::lives(Id holder) const {
   const HolderRow* found = books_.holders.find(holder);
   return found && !found->ended;
+}
+
+/// It has not said that it ended, but nobody will hear of it again: its process is gone, or cannot be looked for and was silent for too long.
+bool Ledger::has_vanished(Id id) const {
+  const HolderRow& holder = books_.holders.at(id);
+  if (holder.ended) return false;
+  if (!holder.process.empty()) return driver::has_process_ended(holder.process);
+  return clock_.now() - holder.heard > holder.lease;
 }
 
 Completion Ledger::run(const driver::Beat& beat) {
@@ -28,7 +37,9 @@ Completion Ledger::run(const driver::Beat& beat) {
     row.process = process;
     row.lease = beat.lease;
   }
-  ++books_.holders.recall(answer.id).count;
+  HolderRow& mine = books_.holders.recall(answer.id);
+  ++mine.count;
+  mine.heard = clock_.now();
   for (const auto& [id, other] : books_.holders.all())
     if (id != answer.id && other.claims > 0) answer.holders.push_back({id, other.count, other.lease, other.ended});
   return answer;
@@ -86,7 +97,7 @@ Completion Ledger::run(const Hold& hold) {
   }
   if (!lives(hold.holder)) return refuse(Code::fenced, "This holder has ended: become a new one.");
   if (!books_.queues.find(hold.queue)) return refuse(Code::not_found, "No such queue.");
-  if (held && held->holder != hold.holder && lives(held->holder))
+  if (held && held->holder != hold.holder && lives(held->holder) && !has_vanished(held->holder))
     return refuse(Code::busy, hold.what + " is held by another.");
   books_.holds.make({hold.queue, hold.what}).holder = hold.holder;
   return {};
@@ -110,6 +121,10 @@ void Ledger::end_holder(Id id) {
 
 /// Those of sessions that are over, whose names may be free by now; and who has nothing any more is forgotten.
 void Ledger::end_holders() {
+  std::vector<Id> vanished;
+  for (const auto& [id, row] : books_.holders.all())
+    if (clock_.now() - row.heard > row.lease && has_vanished(id)) vanished.push_back(id);
+  end_holders(vanished);
   const auto with_names = [this] {
     std::set<Id> found;
     for (const auto& [name, row] : books_.holds.all()) found.insert(row.holder);

@@ -82,7 +82,7 @@ class Ledger {
   std::optional<Ms> delayed_in(const StreamRow& stream);
   // claim.cpp
   void retry(Id group, u64 priority, StoreTime due, RetryRow row);
-  Completion repeat_claim(const driver::ClaimNext& wish);
+  Completion repeat_claim(const GroupRow& group, Id id);
   bool is_offered(const GroupRow& group, const StreamRow& stream, Seq seq) const;
   Seq next_offered(const GroupRow& group, const StreamRow& stream, Seq from, Seq to) const;
   void lease(const driver::ClaimNext& wish, ClaimRow range, Completion& answer);
@@ -94,6 +94,7 @@ class Ledger {
                  Completion& answer);
   // holders.cpp
   bool lives(Id holder) const;
+  bool has_vanished(Id holder) const;
   void end_holder(Id id);
   void end_holders();
   void release(Id queue, const std::string& what);

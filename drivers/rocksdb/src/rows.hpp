@@ -127,7 +127,8 @@ struct HolderRow {
   /// Of beats. Begins anew with each owner of the database, which whoever watches takes for a sign of life.
   u64 count = 0;
   u64 claims = 0;                               ///< open ones
-  std::map<Id, std::pair<u64, Id>> numbered{};  ///< by group: number and id of the newest claim that had one
+  std::map<std::pair<Id, u64>, Id> numbered{};  ///< open ones that had a number, by group and number
+  driver::Steady heard{};                       ///< when it last beat, or was read from the disk
 };
 
 struct ProducerRow {

@@ -62,6 +62,8 @@ void Syncer::run() {
       disk_.sync_log();
     } catch (const DiskError& error) {
       failure = error.status;
+    } catch (const std::exception& error) {
+      failure = {Code::lost, disk_.named() + ": " + error.what()};
     }
     lock.lock();
     if (failure.ok()) done_ = number;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // The disk's sync in a thread of its own, so that the driver thread gathers, writes and hands out meanwhile. What is asked while a sync runs shares the
-// next one.
+// next one. What is soon done is done at once instead.
 #pragma once
 
 #include <condition_variable>
@@ -20,7 +20,7 @@ using driver::u64;
 class Syncer {
  public:
   explicit Syncer(const Disk& disk);
-  /// Waits for the sync that runs.
+  /// Waits for the sync that runs; what was asked for after it is not done.
   ~Syncer();
   Syncer(const Syncer&) = delete;
   Syncer& operator=(const Syncer&) = delete;

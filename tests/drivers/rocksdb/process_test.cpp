@@ -29,9 +29,23 @@ TEST_F(ProcessTest, DISABLED_Producer) {
   }
 }
 
-class Producer {
+/// Has a name and a claim that nobody else is to have for an hour. Ends by being killed.
+TEST_F(ProcessTest, DISABLED_Consumer) {
+  const char* const path = std::getenv(kPathVariable);
+  if (!path) return;
+  path_ = path;
+  const auto a = open();
+  const Id queue = a->queue("q", "forever");
+  const Id holder = a->holder(Ms{3'600'000});
+  a->run(driver::Hold{queue, "peer:me", holder});
+  (void)a->claim(a->group(queue), holder, 2);
+  if (::write(STDERR_FILENO, ".", 1) == 1) ::pause();
+}
+
+/// A process in one of the roles above.
+class Child {
  public:
-  explicit Producer(const fs::path& path) {
+  Child(const fs::path& path, const std::string& role) {
     int told[2];
     EXPECT_EQ(::pipe2(told, O_CLOEXEC), 0);
     ::setenv(kPathVariable, path.c_str(), 1);
@@ -41,13 +55,13 @@ class Producer {
       const int nowhere = ::open("/dev/null", O_WRONLY);
       ::dup2(nowhere, STDOUT_FILENO);
       ::execl("/proc/self/exe", "producer", "--gtest_also_run_disabled_tests",
-              "--gtest_filter=ProcessTest.DISABLED_Producer", nullptr);
+              ("--gtest_filter=ProcessTest.DISABLED_" + role).c_str(), nullptr);
       ::_exit(1);
     }
     ::close(told[1]);
     said_ = told[0];
   }
-  ~Producer() {
+  ~Child() {
     kill();
     ::close(said_);
   }
@@ -56,6 +70,8 @@ class Producer {
     char one = 0;
     while (count-- > 0) ASSERT_EQ(::read(said_, &one, 1), 1);
   }
+  /// It does nothing any more, and lives.
+  void stop() const { ::kill(child_, SIGSTOP); }
   /// @return how many more it had said it of
   int kill() {
     if (child_ == 0) return 0;
@@ -75,7 +91,7 @@ class Producer {
 TEST_F(ProcessTest, WhatAKilledOwnerCalledDurableIsThere) {
   u64 durable = 20;
   {
-    Producer producer(path_);
+    Child producer(path_, "Producer");
     producer.wait_for(20);
     durable += static_cast<u64>(producer.kill());
   }
@@ -84,6 +100,42 @@ TEST_F(ProcessTest, WhatAKilledOwnerCalledDurableIsThere) {
   const auto all = a->read(a->stream(a->queue("q", "forever")));
   EXPECT_GE(all.size(), durable);
   EXPECT_EQ(all, numbers(1, all.size()));
+}
+
+TEST_F(ProcessTest, WhatAKilledOwnerHadInHandComesAgainAtOnceAndItsNameIsFree) {
+  {
+    const auto a = open();
+    a->append(a->stream(a->queue("q", "forever")), numbers(1, 3), true);
+    a->group(a->queue("q", "forever"));
+  }
+  {
+    Child consumer(path_, "Consumer");
+    consumer.wait_for(1);
+  }
+  const auto a = open();
+  const Id queue = a->queue("q", "forever");
+  const Id holder = a->holder();
+  EXPECT_TRUE(a->ask(driver::Hold{queue, "peer:me", holder}).status.ok());
+  const Completion beat = a->run(driver::Beat{holder, Ms{5000}});
+  ASSERT_EQ(beat.holders.size(), 1U);
+  EXPECT_TRUE(beat.holders[0].dead);
+  EXPECT_EQ(a->run(driver::TakeOver{beat.holders[0].holder, beat.holders[0].count}).count, 1U);
+  EXPECT_EQ(a->drain(a->group(queue), holder), numbers(1, 3));
+}
+
+/// Of one who was attached, and died while nobody was there to see it.
+TEST_F(ProcessTest, ANameIsFreeWhenItsProcessDiedUnseen) {
+  auto first = open_beside();
+  const Id queue = first->queue("q", "forever");
+  Child consumer(path_, "Consumer");
+  consumer.wait_for(1);
+  consumer.stop();
+  first.reset();
+  const auto next = open_beside();
+  const Id holder = next->holder();
+  EXPECT_EQ(next->ask(driver::Hold{queue, "peer:me", holder}).status.code(), Code::busy);
+  consumer.kill();
+  EXPECT_TRUE(next->ask(driver::Hold{queue, "peer:me", holder}).status.ok());
 }
 
 }  // namespace

@@ -32,5 +32,23 @@ TEST_F(SharingTest, TheNextOwnerKnowsTheLeasesOfThoseWhoHaveNotYetComeBack) {
   EXPECT_EQ(next->drain(group, watcher), numbers(3, 3));
 }
 
+TEST_F(SharingTest, TheNextOwnerKnowsThatTheOneBeforeHasStopped) {
+  auto first = open_beside();
+  const Id queue = first->queue("q");
+  const Id group = first->group(queue);
+  const Id holder = first->holder(Ms{3'600'000});
+  first->append(first->stream(queue), numbers(1, 3), true);
+  first->run(driver::Hold{queue, "peer:me", holder});
+  (void)first->claim(group, holder, 2);
+  first.reset();
+
+  const auto next = open_beside();
+  const Id watcher = next->holder();
+  const Completion beat = next->run(driver::Beat{watcher, Ms{5000}});
+  ASSERT_EQ(beat.holders.size(), 1U);
+  EXPECT_TRUE(beat.holders[0].dead) << "its claims would wait for an hour";
+  EXPECT_TRUE(next->ask(driver::Hold{queue, "peer:me", watcher}).status.ok());
+}
+
 }  // namespace
 }  // namespace vtx::rocks::test

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "scene.hpp"
 
@@ -36,7 +37,8 @@ void set_gate(bool closed, bool failing) {
 
 void wait_for_a_sync() {
   std::unique_lock lock(gate().mutex);
-  gate().moved.wait(lock, [] { return gate().waiting > 0; });
+  EXPECT_TRUE(gate().moved.wait_for(lock, kGenerous, [] { return gate().waiting > 0; }))
+      << "RocksDB's fdatasync() does not come here";
 }
 
 }  // namespace
@@ -120,6 +122,46 @@ TEST_F(SyncTest, NobodyIsHandedAMessageThatIsToBeDurableBeforeItIs) {
   EXPECT_EQ(texts(b->wait(claim)), std::vector<std::string>{text});
   EXPECT_EQ(texts(b->wait(read)), std::vector<std::string>{text});
   EXPECT_TRUE(a->wait(commit).status.ok());
+}
+
+TEST_F(SyncTest, NorADelayedOneThatFallsDueMeanwhile) {
+  const auto a = open_beside();
+  const Id queue = a->queue("q");
+  const Id stream = a->stream(queue);
+  const Id group = a->group(queue);
+  const auto b = open_beside();
+  const Id holder = b->holder();
+  set_gate(true, false);
+  driver::Commit delayed = synced(commit_of(*a, stream, text));
+  delayed.appends[0].messages[0].delay = Ms{1};
+  const u64 commit = a->submit(delayed);
+  wait_for_a_sync();
+  std::this_thread::sleep_for(Ms{20});
+  const u64 claim = b->submit(driver::ClaimNext{group, holder, {}});
+  b->run(driver::Beat{holder, Ms{5000}});
+  EXPECT_FALSE(b->answered(claim));
+  set_gate(false, false);
+  EXPECT_EQ(texts(b->wait(claim)), std::vector<std::string>{text});
+  EXPECT_TRUE(a->wait(commit).status.ok());
+}
+
+TEST_F(SyncTest, WhoStopsMeanwhileIsToldOfTheDoubt) {
+  const auto a = open_beside();
+  const Id stream = a->stream(a->queue("q"));
+  set_gate(true, false);
+  const driver::Commit wanted = synced(commit_of(*a, stream, text));
+  const u64 commit = a->submit(wanted);
+  wait_for_a_sync();
+  std::thread opener([] {
+    std::this_thread::sleep_for(Ms{50});  // the end waits for the sync that runs
+    set_gate(false, false);
+  });
+  a->stop();
+  opener.join();
+  EXPECT_EQ(a->wait(commit).status.code(), Code::in_doubt);
+  a->start();
+  EXPECT_TRUE(a->ask(wanted).status.ok());
+  EXPECT_EQ(a->read(stream), std::vector<std::string>{text});
 }
 
 TEST_F(SyncTest, ASmallCommitIsInDoubtWhenItsSyncFails) {

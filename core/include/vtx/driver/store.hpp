@@ -26,7 +26,7 @@ namespace vtx::driver {
 /// `opened` tells the new epoch. So nothing that was said in one is taken for something of another. A producer's counter stays as the
 /// store has it: what is repeated is recognised if the restored store has it, and stored if it has not.
 ///
-/// Answers come out of poll() in the order of submission for each stream and each group; others may overtake.
+/// Answers may overtake one another: what waits for a disk or a server does not hold up what need not. What was done was done in the order of submission.
 class Store {
  public:
   virtual ~Store() = default;
