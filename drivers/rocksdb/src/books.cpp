@@ -41,11 +41,17 @@ void Books::index() {
   for (const auto& [id, row] : groups.all()) group_names_[{row.queue, row.kind, row.peer, row.name}] = id;
   // Nobody may have told that a holder ended.
   std::vector<Id> over;
-  for (const auto& [id, row] : holders.all())
+  for (const auto& [id, row] : holders.all()) {
+    holders.recall(id).count = 1;  // none is that of one who never was
     if (!row.ended && driver::has_process_ended(row.process)) over.push_back(id);
+  }
   for (const Id id : over) holders.edit(id).ended = true;
   const auto known = [this](Id holder) -> HolderRow& {
-    if (!holders.find(holder)) holders.make(holder).ended = true;
+    if (!holders.find(holder)) {
+      HolderRow& made = holders.make(holder);
+      made.ended = true;
+      made.count = 1;
+    }
     return holders.recall(holder);
   };
   for (const auto& [key, row] : claims.all()) {
