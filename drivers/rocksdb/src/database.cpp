@@ -80,7 +80,11 @@ void Database::end_holders(std::span<const Id> holders) {
 Status Database::start(bool create, const Tuning& tuning) {
   try {
     const auto there = Disk::probe(place_.fd(), place_.path());
-    if (!there) return there.error();
+    if (!there) {
+      // What another process is about to make may look like anything.
+      const Status free = place_.check_free();
+      return free.ok() ? there.error() : free;
+    }
     if (!*there && !create) return {Code::not_found, "There is no database in " + place_.path() + "."};
     if (Status status = marks_.open(place_.path() + "-vtx"); !status.ok()) return status;
     auto disk = Disk::open(place_.fd(), place_.path(), tuning);

@@ -148,15 +148,18 @@ Result<bool> Disk::probe(int fd, const std::string& named) {
   const std::string hidden = path_of(fd);
   std::error_code error;
   bool empty = true;
-  for (const auto& entry : std::filesystem::directory_iterator(hidden, error)) {
-    const std::string name = entry.path().filename();
-    if (name == "CURRENT") empty = false;
-  }
+  std::string foreign_file;
+  // One look: while another process makes the database, a second one would find what the first did not.
   for (auto it = std::filesystem::directory_iterator(hidden, error);
-       empty && it != std::filesystem::directory_iterator(); it.increment(error))
-    if (const std::string name = it->path().filename(); !is_beginning(name))
-      return tl::unexpected(of_others(named, name));
+       !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+    const std::string name = it->path().filename();
+    if (name == "CURRENT")
+      empty = false;
+    else if (!is_beginning(name))
+      foreign_file = name;
+  }
   if (error) return fail(Code::denied, named + ": " + error.message(), error.value());
+  if (empty && !foreign_file.empty()) return tl::unexpected(of_others(named, foreign_file));
   if (empty) return false;
 
   std::vector<std::string> names;

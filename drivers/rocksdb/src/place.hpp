@@ -33,10 +33,11 @@ class Place {
   /// Takes it for this process and this opening alone, until the end of this object, as far as it is for us: between processes RocksDB's own lock
   /// decides, which would let one process open a directory twice. busy when somebody has it open.
   Status take();
+  /// busy when another process has it open.
+  Status check_free() const;
 
  private:
   Place(int fd, std::string path, Key key) : fd_(fd), path_(std::move(path)), key_(key) {}
-  Status check_free() const;
 
   int fd_;
   std::string path_;
