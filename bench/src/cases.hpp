@@ -25,6 +25,7 @@ Case delayed(const Options& options);
 // wakeup.cpp
 Case wakeup(const Options& options);
 // rocksdb.cpp
+Case busy_poll(const Options& options);
 Case rocks_enqueue(const Options& options);
 Case rocks_both(const Options& options);
 Case rocks_replay(const Options& options);

@@ -30,6 +30,7 @@ constexpr Entry kCases[] = {{"enqueue", enqueue},
                             {"retention", retention},
                             {"wakeup", wakeup},
 #ifdef VTX_BENCH_ROCKSDB
+                            {"busy-poll", busy_poll},
                             {"rocksdb-enqueue", rocks_enqueue},
                             {"rocksdb-both", rocks_both},
                             {"rocksdb-replay", rocks_replay},

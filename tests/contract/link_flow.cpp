@@ -4,6 +4,7 @@
 // restarts, high-water marks and slow consumers, and beside libzmq's own transports.
 #include <unistd.h>
 
+#include <ctime>
 #include <set>
 #include <thread>
 
@@ -22,6 +23,23 @@ TEST_P(LinkContract, CarriesAMessage) {
   push.send("hello");
   EXPECT_EQ(pull.receive(), "hello");
   EXPECT_TRUE(drained());
+}
+
+TEST_P(LinkContract, LooksForWorkForAMomentAndThenSleeps) {
+  Socket push(world(), ZMQ_PUSH);
+  Socket pull(world(), ZMQ_PULL);
+  push.bind(at("busy_poll=2ms"));
+  pull.connect(at("busy_poll=5ms"));
+  for (const std::string& text : count_up(1, 50)) {
+    push.send(text);
+    EXPECT_EQ(pull.receive(), text);
+  }
+  EXPECT_TRUE(drained());
+  // What is counted is this process' time on a processor: a machine that is busy otherwise does not matter.
+  const auto spent = [] { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; };
+  const double before = spent();
+  std::this_thread::sleep_for(Ms{1000});
+  EXPECT_LT(spent() - before, 0.5);
 }
 
 TEST_P(LinkContract, KeepsMessagesWhenEverythingIsClosedAndOpenedAgain) {

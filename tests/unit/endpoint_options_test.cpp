@@ -60,6 +60,9 @@ TEST(EndpointOptions, TakeEveryUnit) {
   EXPECT_EQ(accepted("file:q?lease=2m").options.lease, 2min);
   EXPECT_EQ(accepted("file:q?lease=3h").options.lease, 3h);
   EXPECT_EQ(accepted("file:q?lease=7d").options.lease, 168h);
+  EXPECT_EQ(accepted("file:q?busy_poll=50us").options.busy_poll, 50us);
+  EXPECT_EQ(accepted("file:q?busy_poll=2ms").options.busy_poll, 2ms);
+  EXPECT_EQ(accepted("file:q?busy_poll=none").options.busy_poll, 0us);
   EXPECT_EQ(accepted("file:q?prefetch_bytes=4096").options.prefetch_bytes, 4096U);
   EXPECT_EQ(accepted("file:q?prefetch_bytes=4KiB").options.prefetch_bytes, 4096U);
   EXPECT_EQ(accepted("file:q?prefetch_bytes=1GiB").options.prefetch_bytes, 1U << 30);
@@ -122,6 +125,9 @@ TEST(EndpointOptions, SayWhatIsWrong) {
       {"prefetch_bytes=64MB",
        "option 'prefetch_bytes': '64MB' is not a size: write a whole number of bytes or with KiB, MiB or GiB, such as "
        "64MiB"},
+      {"busy_poll=11ms", "option 'busy_poll': '11ms' is too large: write at most 10ms"},
+      {"busy_poll=1s",
+       "option 'busy_poll': '1s' is not a moment: write a whole number with us or ms, such as 50us, or none"},
       {"max_deliveries=0", "option 'max_deliveries': '0' is too small: write at least 1"},
       {"max_deliveries=4294967296", "option 'max_deliveries': '4294967296' is too large: write at most 4294967295"},
       {"retain=forevr", "option 'retain': unknown value 'forevr': did you mean 'forever'?"},
@@ -142,7 +148,8 @@ TEST(EndpointOptions, SayWhatIsWrong) {
 
 TEST(EndpointOptions, ListWhatThereIsWhenNothingIsNear) {
   const std::string text = error("file:q?frobnicate=1");
-  EXPECT_NE(text.find("unknown option 'frobnicate': write one of ack, cache, delay, durability"), std::string::npos)
+  EXPECT_NE(text.find("unknown option 'frobnicate': write one of ack, busy_poll, cache, delay, durability"),
+            std::string::npos)
       << text;
   EXPECT_NE(text.find("subscription, ttl"), std::string::npos) << text;
 }

@@ -42,11 +42,12 @@ struct LinkOptions {
   bool properties = false;        ///< a frame of them ends every message
   // Of messages whose properties say nothing else:
   driver::Ms delay{0};
-  driver::Ms ttl{0};                  ///< 0: none
-  std::optional<int> priority = 0;    ///< unset: none can be given, see kOneOrder
-  std::optional<std::string> retain;  ///< normalised: consumed, 7d, 100000, 64MiB, …
-  std::vector<std::string> groups;    ///< that hold back retention from the queue's creation on
-  std::optional<std::string> limit;   ///< normalised: 100000, 64MiB; empty none
+  driver::Ms ttl{0};                       ///< 0: none
+  std::optional<int> priority = 0;         ///< unset: none can be given, see kOneOrder
+  std::optional<std::string> retain;       ///< normalised: consumed, 7d, 100000, 64MiB, …
+  std::vector<std::string> groups;         ///< that hold back retention from the queue's creation on
+  std::optional<std::string> limit;        ///< normalised: 100000, 64MiB; empty none
+  std::chrono::microseconds busy_poll{0};  ///< for how long the driver thread looks before it sleeps
 };
 
 struct LinkEndpoint {

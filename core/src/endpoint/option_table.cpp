@@ -22,6 +22,8 @@ using driver::u32;
 
 /// A lease is renewed by beats several times within it: shorter ones would make a busy machine fence live consumers.
 constexpr Range<Ms> kLease{100ms, 24h * 7};
+/// Longer than a thread takes to wake up, by far: what goes on for longer is not a moment but a processor given away.
+constexpr std::chrono::microseconds kBusyPoll{10'000};
 constexpr Range<Ms> kHold{1ms, 24h * 365};
 constexpr Range<std::uint64_t> kPrefetch{1, 1'000'000};
 constexpr Range<std::uint64_t> kPrefetchBytes{1, 64ULL << 30};
@@ -129,6 +131,10 @@ Status parse_full(std::string_view text, LinkOptions& options) {
   return store(parse_choice(text, kNames), options.blocks_when_full);
 }
 
+Status parse_busy_poll(std::string_view text, LinkOptions& options) {
+  return store(parse_moment(text, kBusyPoll), options.busy_poll);
+}
+
 constexpr auto kBoth = OptionOf::both;
 constexpr auto kProducers = OptionOf::producers;
 constexpr auto kConsumers = OptionOf::consumers;
@@ -165,6 +171,8 @@ constexpr std::array kTable{
     OptionRow{"ttl", kProducers, "", "0.1", "none, a time", "messages expire so much later", parse_time_to_live},
     OptionRow{"priority", kProducers, "", "0.1", "0 to 9", "each priority is drained before the ones below it",
               parse_rank},
+    OptionRow{"busy_poll", kBoth, "", "0.1", "none, a time up to 10ms (50us)",
+              "how long the driver thread looks for work before it sleeps", parse_busy_poll},
     OptionRow{"properties", kBoth, "", "0.1", "off, on", "a trailing frame of Name: value lines",
               parse_with_properties},
     OptionRow{"spool", kProducers, "", "", "none, an endpoint", "a local store to write to while this one is away",

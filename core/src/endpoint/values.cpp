@@ -27,6 +27,7 @@ struct Unit {
 constexpr std::array<Unit, 3> kSizeUnits{{{"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}}};
 constexpr Range<Ms> kDelay{Ms(0), std::chrono::hours(24) * 365 * 10};
 constexpr Range<Ms> kLife{Ms(1), std::chrono::hours(24) * 365 * 100};
+constexpr std::array<Unit, 2> kMomentUnits{{{"ms", 1000}, {"us", 1}}};
 constexpr std::array<Unit, 5> kTimeUnits{{{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
 
 /// A number and what stands behind it. `value` nullopt: more than 64 bits.
@@ -118,6 +119,20 @@ Result<Ms> parse_time(std::string_view text, Range<Ms> range) {
   const Range<uint64_t> counts{static_cast<uint64_t>(range.least.count()), static_cast<uint64_t>(range.most.count())};
   return in_range(text, number.value ? product(*number.value, *factor) : std::nullopt, counts, show)
       .map([](uint64_t ms) { return Ms(ms); });
+}
+
+Result<std::chrono::microseconds> parse_moment(std::string_view text, std::chrono::microseconds most) {
+  if (text == "none") return std::chrono::microseconds(0);
+  const Number number = split_number(text);
+  const std::optional<uint64_t> factor = factor_of(number.unit, kMomentUnits);
+  if (number.digits.empty() || !factor)
+    return fail(Code::invalid,
+                fmt::format("'{}' is not a moment: write a whole number with us or ms, such as 50us, or none",
+                            printable(text)));
+  const auto show = [](uint64_t us) { return with_unit(us, kMomentUnits); };
+  return in_range(text, number.value ? product(*number.value, *factor) : std::nullopt,
+                  Range<uint64_t>{0, static_cast<uint64_t>(most.count())}, show)
+      .map([](uint64_t us) { return std::chrono::microseconds(us); });
 }
 
 Result<Ms> parse_delay(std::string_view text) {

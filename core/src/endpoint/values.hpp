@@ -28,6 +28,8 @@ Result<std::uint64_t> parse_count(std::string_view text, Range<std::uint64_t> ra
 Result<std::uint64_t> parse_size(std::string_view text, Range<std::uint64_t> range);
 /// "250ms", "5s", "10m", "2h", "7d".
 Result<driver::Ms> parse_time(std::string_view text, Range<driver::Ms> range);
+/// "50us", "2ms", or "none", which is 0.
+Result<std::chrono::microseconds> parse_moment(std::string_view text, std::chrono::microseconds most);
 /// How long a message waits before it comes: a time, or "none", which is 0.
 Result<driver::Ms> parse_delay(std::string_view text);
 /// How long a message lives: a time, or "none", which is 0.

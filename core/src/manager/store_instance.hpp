@@ -4,9 +4,13 @@
 // Nothing in it waits but the one epoll_wait, and an idle loop does not run.
 #pragma once
 
+#include <sys/epoll.h>
+
+#include <chrono>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -62,6 +66,8 @@ class StoreInstance final : public Instance {
   void run();
   bool turn();
   void sleep();
+  /// Looks at what epoll watches, for as long as a link wants that and nothing is due. @return how many have news, as epoll_wait()
+  int look_busily(std::span<epoll_event> events, int timeout_ms) const;
   bool run_posted();
   bool settle_releases();
   bool pump_links();
@@ -101,6 +107,7 @@ class StoreInstance final : public Instance {
   std::map<std::string, std::unique_ptr<Engine>> engines_;  ///< by address
   std::vector<std::shared_ptr<Question>> questions_;
   std::vector<Leaving> leaving_;
+  std::chrono::microseconds busy_poll_{0};  ///< the longest of the links
   bool ending_ = false;
   bool ended_ = false;
 
