@@ -14,69 +14,103 @@ using driver::ClaimNext;
 
 namespace {
 
-/// Says how many messages of a visit the limit allows; the first always fits.
+/// Takes messages of a stream into the engine's buffer, as many as the limit allows; the first always fits. The bytes of neighbours are copied as one.
 class Basket {
  public:
-  explicit Basket(const driver::Limit& limit) : limit_(limit) {
+  Basket(const driver::Limit& limit, Completion& answer) : limit_(limit), answer_(answer) {
     limit_.messages = std::min(limit_.messages, driver::kMaxBatch);
   }
-  bool add(const StoredMessage& message) {
-    const bool full = count_ >= limit_.messages || bodies_ + message.body.size() > limit_.bytes ||
-                      (count_ > 0 && message.seq - first_ >= driver::kMaxBatch);
-    if (full && count_ > 0) return false;
-    if (count_++ == 0) first_ = message.seq;
-    last_ = message.seq;
-    bodies_ += message.body.size();
-    bytes_ += message.body.size() + message.properties.size();
-    return true;
-  }
-  std::size_t count() const { return count_; }
-  std::size_t bytes() const { return bytes_; }
-  Seq last() const { return last_; }
-
- private:
-  driver::Limit limit_;
-  std::size_t count_ = 0, bodies_ = 0, bytes_ = 0;
-  Seq first_ = 0, last_ = 0;
-};
-
-}  // namespace
-
-/// Twice through the batches, which RocksDB has at hand then: once to know how much it is, once to copy it.
-void Ledger::hand_over(const StreamRow& stream, Seq from, Seq to, const driver::Limit& limit, const GroupRow* group,
-                       Completion& answer) {
-  const auto is_wanted = [&](const StoredMessage& message) {
-    return !group || !stream.dead_letters || is_offered(*group, stream, message.seq);
-  };
-  Basket basket(limit);
-  try {
-    log_.walk(stream, from, to,
-              [&](const StoredMessage& message) { return !is_wanted(message) || basket.add(message); });
-  } catch (const DiskError&) {
-    if (basket.count() == 0) throw;  // what lies before the damage is not held up by it
-  }
-  answer.head = stream.head;
-  answer.tail = stream.tail;
-  if (basket.count() == 0) return;
-  sync_ = std::max(sync_, unsynced_.of(stream.id, basket.last()));
-  answer.buffer = {std::make_unique_for_overwrite<std::byte[]>(basket.bytes()), basket.bytes()};
-  answer.messages.reserve(basket.count());
-  std::byte* at = answer.buffer.bytes.get();
-  const auto put = [&at](std::string_view bytes) {
-    if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
-    return std::exchange(at, at + bytes.size());
-  };
-  log_.walk(stream, from, basket.last(), [&](const StoredMessage& stored) {
-    if (!is_wanted(stored)) return true;
-    driver::Message& message = answer.messages.emplace_back();
-    message.body = {put(stored.body), stored.body.size()};
-    message.properties = {reinterpret_cast<const char*>(put(stored.properties)), stored.properties.size()};
+  /// False when it is full. Refers to the message's bytes until keep().
+  bool add(const StoredMessage& stored) {
+    auto& messages = answer_.messages;
+    const bool full = messages.size() >= limit_.messages || bodies_ + stored.body.size() > limit_.bytes ||
+                      (!messages.empty() && stored.seq - messages.front().seq >= driver::kMaxBatch);
+    if (full && !messages.empty()) return false;
+    if (stored.body.data() != end_) keep();
+    if (pending_ == messages.size()) begin_ = stored.body.data();
+    end_ = stored.body.data() + stored.body.size() + stored.properties.size();
+    bodies_ += stored.body.size();
+    driver::Message& message = messages.emplace_back();
+    message.body = bytes_of(stored.body);
+    message.properties = stored.properties;
     message.frames = stored.frames;
     message.seq = stored.seq;
     message.stored = stored.stored;
     message.expires = stored.expires;
     return true;
-  });
+  }
+  /// Copies what was added since the last time, while its bytes are good.
+  void keep() {
+    if (pending_ == answer_.messages.size()) return;
+    const auto size = static_cast<std::size_t>(end_ - begin_);
+    reserve(used_ + size);
+    std::byte* to = answer_.buffer.bytes.get() + used_;
+    if (size > 0) std::memcpy(to, begin_, size);
+    used_ += size;
+    for (; pending_ < answer_.messages.size(); ++pending_)
+      move(answer_.messages[pending_], reinterpret_cast<const std::byte*>(begin_), to);
+    end_ = nullptr;
+  }
+  /// The buffer is as large as what is in it.
+  void finish() {
+    keep();
+    if (answer_.buffer.size != used_) resize(used_);
+  }
+
+ private:
+  /// The first batch mostly has all that is wanted; where many small ones have it, room is made ahead.
+  void reserve(std::size_t size) {
+    if (size > answer_.buffer.size) resize(used_ == 0 ? size : std::max(size, 2 * answer_.buffer.size));
+  }
+  void resize(std::size_t size) {
+    const driver::Buffer old = std::exchange(answer_.buffer, {std::make_unique_for_overwrite<std::byte[]>(size), size});
+    if (used_ == 0) return;
+    std::memcpy(answer_.buffer.bytes.get(), old.bytes.get(), used_);
+    for (std::size_t i = 0; i < pending_; ++i) move(answer_.messages[i], old.bytes.get(), answer_.buffer.bytes.get());
+  }
+  /// What lay in `from` lies likewise in `to`.
+  static void move(driver::Message& message, const std::byte* from, const std::byte* to) {
+    message.body = {to + (message.body.data() - from), message.body.size()};
+    const auto* properties = reinterpret_cast<const std::byte*>(message.properties.data());
+    message.properties = {reinterpret_cast<const char*>(to + (properties - from)), message.properties.size()};
+  }
+
+  driver::Limit limit_;
+  Completion& answer_;
+  std::size_t bodies_ = 0;
+  std::size_t used_ = 0;     // of the buffer
+  std::size_t pending_ = 0;  // the first message that is not in the buffer
+  const char* begin_ = nullptr;
+  const char* end_ = nullptr;  // of what is to be copied
+};
+
+}  // namespace
+
+/// Copies messages of from..to, as many as the limit allows.
+void Ledger::hand_over(const StreamRow& stream, Seq from, Seq to, const driver::Limit& limit, const GroupRow* group,
+                       Completion& answer) {
+  from = std::max(from, stream.tail);
+  Basket basket(limit, answer);
+  const auto is_wanted = [&](const StoredMessage& message) {
+    return message.seq >= from && (!stream.dead_letters || (!log_.is_erased(stream, message.seq) &&
+                                                            (!group || is_offered(*group, stream, message.seq))));
+  };
+  const auto take = [&](Batch& batch) {
+    bool more = true;
+    for (const StoredMessage* message = batch.next(); message && more; message = more ? batch.next() : nullptr)
+      more = message->seq <= to && (!is_wanted(*message) || basket.add(*message));
+    basket.keep();
+    return more;
+  };
+  try {
+    log_.walk_batches(stream, from, to, take);
+  } catch (const DiskError&) {
+    if (answer.messages.empty()) throw;  // what lies before the damage is not held up by it
+  }
+  basket.finish();
+  answer.head = stream.head;
+  answer.tail = stream.tail;
+  if (!answer.messages.empty()) sync_ = std::max(sync_, unsynced_.of(stream.id, answer.messages.back().seq));
 }
 
 /// What is due already goes first, in the order of the stream however it came back.

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -78,6 +79,15 @@ void put_key(std::string& out, const std::tuple<Parts...>& key) {
 template <class... Parts>
 bool take_key(std::string_view& in, std::tuple<Parts...>& key) {
   return std::apply([&in](auto&... parts) { return (take_key(in, parts) && ...); }, key);
+}
+
+// --- bytes and text
+
+inline std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+inline std::span<const std::byte> bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
 // --- fields

@@ -17,10 +17,6 @@ constexpr std::size_t kLongestBody = std::size_t{1} << 30;
 /// Of one producer, which has one commit on its way.
 constexpr std::size_t kRememberedAnswers = 16;
 
-std::string_view text_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 }  // namespace
 
 Ledger::Ledger(Books& books, MessageLog& log, Disk& disk, Waiting& waiting, const driver::Clock& clock,
@@ -61,6 +57,15 @@ Status Ledger::check(const Commit& commit) const {
   for (const driver::Tally& tally : commit.tallies)
     if (!books_.queues.find(tally.queue)) return Status(Code::not_found, "No such queue.");
   return {};
+}
+
+bool Ledger::reads_disk(const driver::Operation& operation) const {
+  const auto* commit = std::get_if<Commit>(&operation);
+  if (!commit) return !std::holds_alternative<driver::Beat>(operation);
+  return std::ranges::any_of(commit->settles, [this](const driver::Settle& settle) {
+    const ClaimRow* claim = books_.claims.find({settle.group, settle.claim});
+    return claim && (!settle.odd.empty() || books_.streams.at(claim->stream).dead_letters);
+  });
 }
 
 Completion Ledger::run(const Commit& commit) {
@@ -146,15 +151,9 @@ const StreamRow* Ledger::target_of(const Append& append, bool create) {
   return sibling || !create ? sibling : &books_.make_stream(base->queue, base->kind, base->peer, priority);
 }
 
-void Ledger::append(const Append& append, Completion& answer) {
-  const StreamRow* target = target_of(append, true);
-  if (!target) {
-    answer.count += append.messages.size();
-    return count(append.queue, "undeliverable", append.messages.size());
-  }
-  StreamRow& stream = books_.streams.edit(target->id);
-  std::vector<NewMessage> fresh;
-  fresh.reserve(append.messages.size());
+/// What goes to the stream now: not what a forward has brought before, nor what is delayed, which is put aside.
+std::vector<driver::Message> Ledger::choose(StreamRow& stream, const Append& append) {
+  std::vector<driver::Message> fresh;
   for (const driver::Message& message : append.messages) {
     if (!append.origin.empty()) {
       Seq& mark = books_.origins.make(append.origin).mark;
@@ -166,9 +165,25 @@ void Ledger::append(const Append& append, Completion& answer) {
       if (sync_ != 0) unsynced_.add_delayed(stream.id, sync_);
       continue;
     }
-    fresh.push_back({text_of(message.body), message.properties, message.frames, {}});
-    if (message.ttl > Ms::zero()) fresh.back().expires = std::max(now(), stream.newest) + message.ttl;
+    fresh.push_back(message);
   }
+  return fresh;
+}
+
+void Ledger::append(const Append& append, Completion& answer) {
+  const StreamRow* target = target_of(append, true);
+  if (!target) {
+    answer.count += append.messages.size();
+    return count(append.queue, "undeliverable", append.messages.size());
+  }
+  StreamRow& stream = books_.streams.edit(target->id);
+  // Most commits are taken as they are.
+  const bool is_plain =
+      append.origin.empty() &&
+      std::ranges::all_of(append.messages, [](const driver::Message& message) { return message.delay == Ms::zero(); });
+  std::vector<driver::Message> chosen;
+  if (!is_plain) chosen = choose(stream, append);
+  const std::span<const driver::Message> fresh(is_plain ? append.messages : chosen);
   if (!fresh.empty() && sync_ != 0) unsynced_.add(stream.id, stream.head + 1, sync_);
   if (!fresh.empty()) log_.append(stream, fresh, now());
   answer.head = stream.head;

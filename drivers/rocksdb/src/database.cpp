@@ -25,15 +25,6 @@ constexpr std::size_t kWorthAThread = std::size_t{64} << 10;
 /// What is gathered for one write is in memory twice for a moment.
 constexpr std::size_t kLargestWrite = std::size_t{16} << 20;
 
-/// Plain appends and acknowledgements need no look at the disk.
-bool reads_disk(const driver::Operation& operation) {
-  const auto* commit = std::get_if<driver::Commit>(&operation);
-  if (!commit) return !std::holds_alternative<driver::Beat>(operation);
-  for (const auto& settle : commit->settles)
-    if (!settle.odd.empty()) return true;
-  return !commit->settles.empty();  // of dead letters
-}
-
 bool is_commit(const driver::Operation& operation) { return std::holds_alternative<driver::Commit>(operation); }
 
 Status doubtful(const Status& why, bool of_commit) {
@@ -186,7 +177,7 @@ void Database::run_all(const std::vector<Session*>& sessions) {
   for (Session* session : sessions) {
     waiting_->set_caller(session);
     for (const auto& [ticket, operation] : session->pending) {
-      if ((disk_->is_dirty() && reads_disk(operation)) || disk_->waiting_bytes() > kLargestWrite) flush(false);
+      if ((disk_->is_dirty() && ledger_->reads_disk(operation)) || disk_->waiting_bytes() > kLargestWrite) flush(false);
       Completion answer = run(operation);
       answer.ticket = ticket;
       sync = sync || ledger_->sync() == syncer_->next();

@@ -23,7 +23,7 @@ StoreTime due_of(std::string_view key) {
 struct DelayedMessage {
   std::string key;
   std::string value;
-  NewMessage message;  // refers to the value
+  driver::Message message;  // refers to the value
 };
 
 bool parse(DelayedMessage& row) {
@@ -31,8 +31,10 @@ bool parse(DelayedMessage& row) {
   u64 frames = 0, expires = 0, properties = 0;
   if (!take_number(in, frames) || !take_number(in, expires) || !take_number(in, properties) || properties > in.size())
     return false;
-  row.message = {in.substr(properties), in.substr(0, properties), static_cast<u32>(frames),
-                 StoreTime(Ms(static_cast<Ms::rep>(expires)))};
+  row.message.body = bytes_of(in.substr(properties));
+  row.message.frames = static_cast<u32>(frames);
+  row.message.properties = in.substr(0, properties);
+  row.message.expires = StoreTime(Ms(static_cast<Ms::rep>(expires)));
   return true;
 }
 
@@ -45,7 +47,7 @@ void Ledger::delay(StreamRow& stream, const driver::Message& message) {
   put_number(header, message.frames);
   put_number(header, static_cast<u64>(expires.time_since_epoch().count()));
   put_number(header, message.properties.size());
-  const std::string_view body(reinterpret_cast<const char*>(message.body.data()), message.body.size());
+  const std::string_view body = text_of(message.body);
   const std::array<std::string_view, 3> parts{header, message.properties, body};
   disk_.put(Family::delayed, key_of(stream.id, due, books_.next_id()), parts);
   const bool is_first = stream.delayed == 0 || due < stream.delayed_first;
@@ -80,7 +82,7 @@ bool Ledger::fire(Id id) {
     if (!parse(taken))
       throw DiskError({Code::corrupt, "a delayed message of stream " + std::to_string(id) + " cannot be understood"});
   StreamRow& stream = books_.streams.edit(id);
-  std::vector<NewMessage> fresh;
+  std::vector<driver::Message> fresh;
   for (DelayedMessage& taken : due) {
     disk_.erase(Family::delayed, taken.key);
     --stream.delayed;

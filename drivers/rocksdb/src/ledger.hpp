@@ -34,6 +34,8 @@ class Ledger {
   u64 sync() const { return sync_; }
   /// All up to this number have been done.
   void synced(u64 number) { unsynced_.done(number); }
+  /// It looks for messages, and so must find those that were appended or erased before it: plain appends and acknowledgements need no look at the disk.
+  bool reads_disk(const driver::Operation& operation) const;
   Completion run(const driver::Commit& commit);
   Completion run(const driver::OpenQueue& open);
   Completion run(const driver::OpenStream& open);
@@ -64,6 +66,7 @@ class Ledger {
   driver::QueueLimit load_of(const StreamRow& stream) const;
   void remember(const driver::Commit& commit, const Completion& answer);
   void append(const driver::Append& append, Completion& answer);
+  std::vector<driver::Message> choose(StreamRow& stream, const driver::Append& append);
   const StreamRow* target_of(const driver::Append& append, bool create);
   void count(Id queue, const std::string& what, u64 by);
   // settle.cpp

@@ -22,43 +22,21 @@ KeyRange range_of(const StreamRow& stream) { return range_of(stream.id, stream.b
                           " on cannot be understood; trim the queue behind it, or restore it from a backup"});
 }
 
-std::string_view cut(std::string_view& from, u64 size) {
-  const std::string_view part = from.substr(0, size);
-  from.remove_prefix(size);
-  return part;
-}
-
 StoreTime time_of(u64 ms) { return StoreTime(Ms(static_cast<Ms::rep>(ms))); }
 
-/// Takes a batch apart; the bytes are checked, so that nothing leads out of them.
-Batch parse(std::string_view key, std::string_view value) {
-  Id stream = 0;
-  Batch batch;
-  u64 version = 0, count = 0, stored = 0;
-  if (!take_key(key, stream) || !take_key(key, batch.first)) damaged(0, 0);
-  if (!take_number(value, version) || version != kVersion || !take_number(value, count) ||
-      !take_number(value, stored) || !take_number(value, batch.before) || count == 0 || count > driver::kMaxBatch)
-    damaged(stream, batch.first);
-  batch.stored = time_of(stored);
-  batch.messages.resize(count);
-  std::vector<std::pair<u64, u64>> sizes(count);
-  for (u64 i = 0; i < count; ++i) {
-    u64 frames = 0, expires = 0;
-    if (!take_number(value, frames) || !take_number(value, expires) || !take_number(value, sizes[i].first) ||
-        !take_number(value, sizes[i].second))
-      damaged(stream, batch.first);
-    batch.messages[i].seq = batch.first + i;
-    batch.messages[i].stored = batch.stored;
-    batch.messages[i].frames = static_cast<u32>(frames);
-    batch.messages[i].expires = time_of(expires);
+/// What stands before the bodies, once for each message.
+struct Head {
+  u64 frames = 0, expires = 0, body = 0, properties = 0;
+};
+
+bool take_head(std::string_view& in, Head& head) {
+  if (in.size() >= 4 && ((in[0] | in[1] | in[2] | in[3]) & 0x80) == 0) {  // most are four bytes
+    head = {static_cast<u64>(in[0]), static_cast<u64>(in[1]), static_cast<u64>(in[2]), static_cast<u64>(in[3])};
+    in.remove_prefix(4);
+    return true;
   }
-  for (u64 i = 0; i < count; ++i) {
-    const auto [body, properties] = sizes[i];
-    if (body > value.size() || properties > value.size() - body) damaged(stream, batch.first);
-    batch.messages[i].body = cut(value, body);
-    batch.messages[i].properties = cut(value, properties);
-  }
-  return batch;
+  return take_number(in, head.frames) && take_number(in, head.expires) && take_number(in, head.body) &&
+         take_number(in, head.properties);
 }
 
 Seq first_of(std::string_view key) {
@@ -70,9 +48,52 @@ Seq first_of(std::string_view key) {
 
 }  // namespace
 
-void MessageLog::append(StreamRow& stream, const std::vector<NewMessage>& messages, StoreTime now) {
+Batch::Batch(std::string_view key, std::string_view value) {
+  Id stream = 0;
+  u64 version = 0, count = 0, stored = 0;
+  if (!take_key(key, stream) || !take_key(key, first_)) damaged(0, 0);
+  if (!take_number(value, version) || version != kVersion || !take_number(value, count) ||
+      !take_number(value, stored) || !take_number(value, before_) || count == 0 || count > driver::kMaxBatch)
+    damaged(stream, first_);
+  last_ = first_ + count - 1;
+  message_.stored = time_of(stored);
+  message_.seq = first_ - 1;
+  heads_ = value;
+  u64 rest = 0;
+  for (u64 i = 0; i < count; ++i) {
+    Head head;
+    // One by one, since the sum of what is damaged may be anything.
+    if (!take_head(value, head) || head.body > value.size() || head.properties > value.size()) damaged(stream, first_);
+    bodies_ += head.body;
+    rest += head.body + head.properties;
+  }
+  if (rest != value.size()) damaged(stream, first_);
+  heads_.remove_suffix(value.size());
+  at_ = value.data();
+}
+
+const StoredMessage* Batch::next() {
+  Head head;
+  if (heads_.empty() || !take_head(heads_, head)) return nullptr;
+  ++message_.seq;
+  message_.frames = static_cast<u32>(head.frames);
+  message_.expires = time_of(head.expires);
+  message_.body = {at_, head.body};
+  message_.properties = {at_ + head.body, head.properties};
+  at_ += head.body + head.properties;
+  return &message_;
+}
+
+u64 Batch::bodies_before(Seq seq) const {
+  Batch rest = *this;
+  u64 sum = 0;
+  for (const StoredMessage* message = rest.next(); message && message->seq < seq; message = rest.next())
+    sum += message->body.size();
+  return sum;
+}
+
+void MessageLog::append(StreamRow& stream, std::span<const driver::Message> all, StoreTime now) {
   stream.newest = std::max(stream.newest, now);
-  const std::span<const NewMessage> all(messages);
   for (std::size_t begin = 0, end = 0; begin < all.size(); begin = end) {
     std::size_t bytes = 0;
     for (; end < all.size(); ++end) {
@@ -84,26 +105,27 @@ void MessageLog::append(StreamRow& stream, const std::vector<NewMessage>& messag
   }
 }
 
-void MessageLog::put(StreamRow& stream, std::span<const NewMessage> messages) {
+void MessageLog::put(StreamRow& stream, std::span<const driver::Message> messages) {
   std::string header;
+  header.reserve(32 + 6 * messages.size());
   put_number(header, kVersion);
   put_number(header, messages.size());
   put_number(header, static_cast<u64>(stream.newest.time_since_epoch().count()));
   put_number(header, stream.total);
-  std::vector<std::string_view> parts{{}};
-  for (const NewMessage& message : messages) {
+  parts_.assign(1, {});
+  for (const driver::Message& message : messages) {
+    const StoreTime expires = message.ttl > Ms::zero() ? stream.newest + message.ttl : message.expires;
     put_number(header, message.frames);
-    put_number(header, static_cast<u64>(message.expires.time_since_epoch().count()));
+    put_number(header, static_cast<u64>(expires.time_since_epoch().count()));
     put_number(header, message.body.size());
     put_number(header, message.properties.size());
-    parts.push_back(message.body);
-    parts.push_back(message.properties);
+    parts_.push_back(text_of(message.body));
+    if (!message.properties.empty()) parts_.push_back(message.properties);
     stream.total += message.body.size();
     stream.bytes += message.body.size();
   }
-  parts.front() = header;
-  disk_.put(Family::messages, key_of(stream.id, stream.head + 1), parts);
-  pending_ = true;
+  parts_.front() = header;
+  disk_.put(Family::messages, key_of(stream.id, stream.head + 1), parts_);
   if (stream.dead_letters) letters_[{stream.id, stream.head + 1}] = true;
   if (stream.count == 0) stream.tail = stream.base = stream.head + 1;
   stream.head += messages.size();
@@ -111,7 +133,6 @@ void MessageLog::put(StreamRow& stream, std::span<const NewMessage> messages) {
 }
 
 void MessageLog::was_written() {
-  pending_ = false;
   letters_.clear();
   for (auto it = reclaimable_.begin(); it != reclaimable_.end();) {
     const auto& [end, bytes] = it->second;
@@ -126,8 +147,8 @@ void MessageLog::was_written() {
   }
 }
 
-void MessageLog::walk(const StreamRow& stream, Seq from, Seq to,
-                      const std::function<bool(const StoredMessage&)>& visit) const {
+void MessageLog::walk_batches(const StreamRow& stream, Seq from, Seq to,
+                              const std::function<bool(Batch&)>& visit) const {
   from = std::max(from, stream.tail);
   to = std::min(to, stream.head);
   if (from > to || stream.count == 0) return;
@@ -135,12 +156,21 @@ void MessageLog::walk(const StreamRow& stream, Seq from, Seq to,
   cursor.seek_back(key_of(stream.id, from));
   if (!cursor.valid()) cursor.seek(key_of(stream.id, from));
   for (; cursor.valid(); cursor.next()) {
-    const Batch batch = parse(cursor.key(), cursor.value());
-    for (const StoredMessage& message : batch.messages) {
-      if (message.seq < from || is_erased(stream, message.seq)) continue;
-      if (message.seq > to || !visit(message)) return;
-    }
+    Batch batch(cursor.key(), cursor.value());
+    if (!visit(batch)) return;
   }
+}
+
+void MessageLog::walk(const StreamRow& stream, Seq from, Seq to,
+                      const std::function<bool(const StoredMessage&)>& visit) const {
+  from = std::max(from, stream.tail);
+  walk_batches(stream, from, to, [&](Batch& batch) {
+    while (const StoredMessage* message = batch.next()) {
+      if (message->seq < from || is_erased(stream, message->seq)) continue;
+      if (message->seq > to || !visit(*message)) return false;
+    }
+    return true;
+  });
 }
 
 Seq MessageLog::first_from(const StreamRow& stream, Seq from) const {
@@ -159,25 +189,25 @@ Seq MessageLog::first_from(const StreamRow& stream, Seq from) const {
   return found;
 }
 
-/// A dead letter that the disk still shows.
 bool MessageLog::is_erased(const StreamRow& stream, Seq seq) const {
   const auto found = letters_.find({stream.id, seq});
   return found != letters_.end() && !found->second;
 }
 
-bool MessageLog::find(const StreamRow& stream, Seq seq, const std::function<void(const Batch&)>& visit) const {
+bool MessageLog::find(const StreamRow& stream, Seq seq, const std::function<void(Batch&)>& visit) const {
   if (stream.count == 0) return false;
   Cursor cursor(disk_, Family::messages, range_of(stream));
   cursor.seek_back(key_of(stream.id, seq));
   if (!cursor.valid() || (stream.dead_letters && first_of(cursor.key()) < seq)) cursor.seek(key_of(stream.id, seq));
   if (!cursor.valid()) return false;
-  visit(parse(cursor.key(), cursor.value()));
+  Batch batch(cursor.key(), cursor.value());
+  visit(batch);
   return true;
 }
 
 StoreTime MessageLog::stored_at(const StreamRow& stream, Seq seq) const {
   StoreTime stored{};
-  find(stream, seq, [&](const Batch& batch) { stored = batch.stored; });
+  find(stream, seq, [&](const Batch& batch) { stored = batch.stored(); });
   return stored;
 }
 
@@ -189,7 +219,7 @@ Seq MessageLog::bisect(const StreamRow& stream, const std::function<bool(const B
     Seq first = high, last = high;
     bool late = true;
     find(stream, low + (high - low) / 2, [&](const Batch& batch) {
-      first = batch.first;
+      first = batch.first();
       last = batch.last();
       late = is_late(batch);
     });
@@ -202,7 +232,7 @@ Seq MessageLog::bisect(const StreamRow& stream, const std::function<bool(const B
 }
 
 Seq MessageLog::first_since(const StreamRow& stream, StoreTime time) const {
-  const Seq found = bisect(stream, [time](const Batch& batch) { return batch.stored >= time; });
+  const Seq found = bisect(stream, [time](const Batch& batch) { return batch.stored() >= time; });
   return first_from(stream, found);
 }
 
@@ -211,22 +241,17 @@ Seq MessageLog::first_within(const StreamRow& stream, u64 bytes) const {
   // The first batch of which something is within: the batch after which there is no more than allowed.
   Seq kept = stream.head + 1;
   const u64 least = stream.total - bytes;  // bytes before the first that stays
-  const auto size_of = [](const Batch& batch) {
-    u64 size = 0;
-    for (const StoredMessage& message : batch.messages) size += message.body.size();
-    return size;
-  };
-  const Seq found = bisect(stream, [&](const Batch& batch) { return batch.before + size_of(batch) >= least; });
+  const Seq found = bisect(stream, [&](const Batch& batch) { return batch.before() + batch.bodies() >= least; });
   if (found > stream.head) return kept;
-  find(stream, found, [&](const Batch& batch) {
-    u64 before = batch.before;
+  find(stream, found, [&](Batch& batch) {
+    u64 before = batch.before();
     kept = batch.last() + 1;
-    for (const StoredMessage& message : batch.messages) {
+    while (const StoredMessage* message = batch.next()) {
       if (before >= least) {
-        kept = message.seq;
+        kept = message->seq;
         return;
       }
-      before += message.body.size();
+      before += message->body.size();
     }
   });
   return first_from(stream, kept);
@@ -244,12 +269,10 @@ void MessageLog::trim(StreamRow& stream, Seq tail) {
     Cursor cursor(disk_, Family::messages, range_of(stream.id, stream.base, tail + 1));
     cursor.seek_back(key_of(stream.id, tail));
     if (!cursor.valid()) damaged(stream.id, tail);
-    const Batch batch = parse(cursor.key(), cursor.value());
+    const Batch batch(cursor.key(), cursor.value());
     if (batch.last() < tail) damaged(stream.id, tail);
-    base = batch.first;
-    before = batch.before;
-    for (const StoredMessage& message : batch.messages)
-      if (message.seq < tail) before += message.body.size();
+    base = batch.first();
+    before = batch.before() + batch.bodies_before(tail);
   }
   stream.tail = tail;
   stream.base = base;
@@ -263,7 +286,6 @@ void MessageLog::erase_behind(StreamRow& stream) {
   const u64 bytes = stream.total - stream.bytes - stream.erased_bytes;
   if (stream.base - stream.erased < kErasedAtOnce && bytes < kErasedBytesAtOnce) return;
   disk_.erase(Family::messages, range_of(stream.id, stream.erased, stream.base));
-  pending_ = true;
   stream.erased = stream.base;
   stream.erased_bytes += bytes;
   auto& [end, erased] = reclaimable_[stream.id];
@@ -273,10 +295,9 @@ void MessageLog::erase_behind(StreamRow& stream) {
 
 void MessageLog::erase_letter(StreamRow& stream, Seq seq) {
   u64 size = 0;
-  find(stream, seq, [&](const Batch& batch) { size = batch.messages.front().body.size(); });
+  find(stream, seq, [&](const Batch& batch) { size = batch.bodies(); });
   disk_.erase(Family::messages, key_of(stream.id, seq));
   letters_[{stream.id, seq}] = false;
-  pending_ = true;
   --stream.count;
   stream.bytes -= std::min(size, stream.bytes);
   if (seq != stream.tail) return;
@@ -286,7 +307,6 @@ void MessageLog::erase_letter(StreamRow& stream, Seq seq) {
 void MessageLog::erase_all(const StreamRow& stream) {
   disk_.erase(Family::messages, range_of(stream.id, 0, ~u64{0}));
   disk_.erase(Family::delayed, range_of(stream.id, 0, ~u64{0}));
-  pending_ = true;
 }
 
 }  // namespace vtx::rocks

@@ -15,14 +15,6 @@
 
 namespace vtx::rocks {
 
-/// On its way into a stream. Does not own its bytes.
-struct NewMessage {
-  std::string_view body;
-  std::string_view properties;
-  u32 frames = 1;
-  StoreTime expires{};
-};
-
 /// As it lies in a stream; its bytes are good until the visit ends.
 struct StoredMessage {
   Seq seq = 0;
@@ -30,16 +22,33 @@ struct StoredMessage {
   u32 frames = 1;
   StoreTime expires{};
   std::string_view body;
-  std::string_view properties;
+  std::string_view properties;  ///< right behind the body
 };
 
-/// A batch, taken apart. Refers to the bytes it was made of.
-struct Batch {
-  Seq first = 0;
-  StoreTime stored{};
-  u64 before = 0;
-  std::vector<StoredMessage> messages;
-  Seq last() const { return first + messages.size() - 1; }
+/// The messages of a batch, one after the other: most who look at a batch want few of them. Refers to the bytes it is made of.
+class Batch {
+ public:
+  /// Throws corrupt, unless the bytes are a batch to the last one: so that nothing leads out of them.
+  Batch(std::string_view key, std::string_view value);
+
+  Seq first() const { return first_; }
+  Seq last() const { return last_; }
+  StoreTime stored() const { return message_.stored; }
+  u64 before() const { return before_; }  ///< bytes of all bodies of earlier batches
+  u64 bodies() const { return bodies_; }  ///< bytes of its own
+  u64 bodies_before(Seq seq) const;       ///< of these, those of messages before `seq`
+
+  /// The next message, from the first on; null behind the last. Good until the next call.
+  const StoredMessage* next();
+
+ private:
+  Seq first_ = 0;
+  Seq last_ = 0;
+  u64 before_ = 0;
+  u64 bodies_ = 0;
+  std::string_view heads_;  ///< of the messages to come
+  const char* at_ = nullptr;
+  StoredMessage message_;
 };
 
 /// Changes the counts in the streams' rows, which their callers have for editing. Throws DiskError. Reads what was written, not what waits in the disk's batch.
@@ -47,12 +56,13 @@ class MessageLog {
  public:
   explicit MessageLog(Disk& disk) : disk_(disk) {}
 
-  /// At the stream's end, as stored at `now` or when its newest was, whichever is later.
-  void append(StreamRow& stream, const std::vector<NewMessage>& messages, StoreTime now);
-  /// Something has been appended or erased that reading does not show yet.
-  bool is_pending() const { return pending_; }
+  /// At the stream's end, as stored at `now` or when its newest was, whichever is later. A message's ttl counts from then; without one it expires when it says.
+  void append(StreamRow& stream, std::span<const driver::Message> messages, StoreTime now);
+  /// What was appended and erased is there for reading now.
   void was_written();
 
+  /// Calls f(batch) for those with something retained in from..to, in order, until it says false.
+  void walk_batches(const StreamRow& stream, Seq from, Seq to, const std::function<bool(Batch&)>& visit) const;
   /// Calls f(message) for those retained in from..to, in order, until it says false.
   void walk(const StreamRow& stream, Seq from, Seq to, const std::function<bool(const StoredMessage&)>& visit) const;
   /// The first one retained at or behind `from`; head + 1 when there is none.
@@ -70,17 +80,18 @@ class MessageLog {
   /// Removes a dead letter that is there.
   void erase_letter(StreamRow& stream, Seq seq);
   void erase_all(const StreamRow& stream);
-
- private:
-  void put(StreamRow& stream, std::span<const NewMessage> messages);
-  /// The batch in which `seq` is, or the first one behind it. False: there is none.
-  bool find(const StreamRow& stream, Seq seq, const std::function<void(const Batch&)>& visit) const;
-  Seq bisect(const StreamRow& stream, const std::function<bool(const Batch&)>& is_late) const;
-  void erase_behind(StreamRow& stream);
+  /// A dead letter that the disk still shows.
   bool is_erased(const StreamRow& stream, Seq seq) const;
 
+ private:
+  void put(StreamRow& stream, std::span<const driver::Message> messages);
+  /// The batch in which `seq` is, or the first one behind it. False: there is none.
+  bool find(const StreamRow& stream, Seq seq, const std::function<void(Batch&)>& visit) const;
+  Seq bisect(const StreamRow& stream, const std::function<bool(const Batch&)>& is_late) const;
+  void erase_behind(StreamRow& stream);
+
   Disk& disk_;
-  bool pending_ = false;
+  std::vector<std::string_view> parts_;         ///< of the batch at hand
   std::map<std::pair<Id, Seq>, bool> letters_;  // what waits in the disk's batch: there, or erased
   /// By stream: up to where it was erased since its files were last looked for, and how many bytes of bodies.
   std::map<Id, std::pair<Seq, u64>> reclaimable_;

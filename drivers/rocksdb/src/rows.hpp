@@ -6,6 +6,8 @@
 // Bodies are not here: nothing in this file grows with the number of messages that wait.
 #pragma once
 
+#include <algorithm>
+
 #include "codec.hpp"
 #include "vtx/driver/names.hpp"
 
@@ -114,6 +116,18 @@ struct ClaimRow {
   }
   std::size_t size() const { return last - first + 1; }
   bool is_done(std::size_t offset) const { return offset / 64 < done.size() && (done[offset / 64] >> offset % 64 & 1); }
+  /// Adds to what is done. @return true when all is
+  bool settle(const std::vector<u64>& more) {
+    done.resize((size() + 63) / 64);
+    bool all = true;
+    for (std::size_t word = 0; word < done.size(); ++word) {
+      const std::size_t bits = std::min<std::size_t>(size() - 64 * word, 64);
+      const u64 mask = bits == 64 ? ~u64{0} : (u64{1} << bits) - 1;
+      if (word < more.size()) done[word] |= more[word] & mask;
+      all = all && done[word] == mask;
+    }
+    return all;
+  }
 };
 using ClaimKey = std::tuple<Id, Id>;  ///< group, claim
 

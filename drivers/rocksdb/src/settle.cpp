@@ -46,7 +46,14 @@ std::string property_of(std::string_view properties, const std::string& name) {
 /// @return false when the claim is closed or unknown: fenced
 bool Ledger::settle(const Settle& settle) {
   const ClaimKey key{settle.group, settle.claim};
-  if (!books_.claims.find(key)) return false;
+  const ClaimRow* known = books_.claims.find(key);
+  if (!known) return false;
+  // With plain acknowledgements only, no message of most streams is looked at.
+  if (settle.odd.empty() && !books_.streams.at(known->stream).dead_letters) {
+    ClaimRow& claim = books_.claims.edit(key);
+    if (claim.settle(settle.done)) books_.erase_claim(key);
+    return true;
+  }
   std::map<u32, const Odd*> odds;
   for (const Odd& odd : settle.odd) odds[odd.offset] = &odd;
   ClaimRow& claim = books_.claims.edit(key);
@@ -147,8 +154,12 @@ bool Ledger::bury(Id group, const ClaimRow& claim, Seq seq, const std::string& r
   if (properties.empty()) return false;
   if (claim.priority > 0) properties += "Dead-Priority: " + std::to_string(claim.priority) + "\n";
   StreamRow& dead = books_.streams.edit(dead_stream_of(queue).id);
-  log_.append(dead, {{body, properties, frames, {}}}, now());  // it stays until someone looks at it
-  waiting_.ring_stream(dead, true);                            // the session may have consumers of that queue, too
+  driver::Message letter;
+  letter.body = bytes_of(body);
+  letter.frames = frames;
+  letter.properties = properties;
+  log_.append(dead, {&letter, 1}, now());  // it stays until someone looks at it
+  waiting_.ring_stream(dead, true);        // the session may have consumers of that queue, too
   finish(claim, seq);
   return true;
 }
