@@ -81,7 +81,7 @@ void Batch::unref() {
 void Batch::lend(std::uint32_t index, std::uint32_t frames) {
   slots_[index].lent = true;
   slots_[index].frames_out.store(frames, std::memory_order_relaxed);
-  gate_->lent.fetch_add(1, std::memory_order_relaxed);
+  ++gate_->lent_ever;
   ref();
 }
 
@@ -107,7 +107,7 @@ void Batch::on_free(void*, void* hint) {
   const bool decides = outcome == Outcome::unread || gate.ack != Ack::manual;
   const bool decided = decides && slot.decide(outcome);
   // Not before the decision: a link that finds nothing lent any more takes what is undecided for held by the application.
-  gate.lent.fetch_sub(1, std::memory_order_release);
+  gate.let_go.fetch_add(1, std::memory_order_release);
   // The lent message's reference goes with the slot into the queue; else it is dropped here. Once it is in there, the driver may
   // let go of batch and gate, and end: the queue must not end before push() has woken it.
   const std::shared_ptr<ReleaseQueue> queue = gate.queue;

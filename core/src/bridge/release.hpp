@@ -98,20 +98,29 @@ class ReleaseQueue {
   Bell bell_;
 };
 
+/// What one thread writes for each message must not lie where another one reads.
+inline constexpr std::size_t kCacheLine = 64;
+
 /// What the batches of one link share. Shared ownership: callbacks may outlive the link.
 struct Gate {
   Gate(std::shared_ptr<ReleaseQueue> release_queue, Ack mode, pthread_t reaper_thread, pthread_t driver_thread)
       : queue(std::move(release_queue)), ack(mode), reaper(reaper_thread), driver(driver_thread) {}
 
+  /// Messages lent and not released, at least: one that is being released may still count. Driver thread.
+  std::size_t lent() const { return lent_ever - let_go.load(std::memory_order_acquire); }
+
   const std::shared_ptr<ReleaseQueue> queue;
   const Ack ack;
   const pthread_t reaper;            ///< the context's reaper: what it releases was never received
   const pthread_t driver;            ///< what it releases inside its own send was never received
-  bool sending = false;              ///< driver thread only
   std::atomic<bool> closing{false};  ///< set before libzmq is told
   std::atomic<bool> probed{false};   ///< the reaper has let go of all that a closed socket had not read
-  std::atomic<std::size_t> pinned_bytes{0};
-  std::atomic<std::size_t> lent{0};  ///< messages lent and not released
+  // Driver thread, for each message:
+  alignas(kCacheLine) bool sending = false;
+  std::size_t lent_ever = 0;
+  std::atomic<std::size_t> pinned_bytes{0};  ///< any thread, for each batch
+  // Who lets go, for each message:
+  alignas(kCacheLine) std::atomic<std::size_t> let_go{0};
 };
 
 /// A claim's messages in a buffer of ours. The driver holds one reference, each lent message another; whoever drops the last one deletes it.
@@ -147,11 +156,11 @@ class Batch {
   ~Batch();
   static void on_free(void* data, void* hint);
 
-  std::atomic<std::size_t> references_{1};
   const std::shared_ptr<Gate> gate_;
   const driver::Buffer buffer_;
   const std::vector<driver::Message> messages_;
   std::unique_ptr<Slot[]> slots_;
+  alignas(kCacheLine) std::atomic<std::size_t> references_{1};
 };
 
 }  // namespace vtx

@@ -43,7 +43,7 @@ void Link::notice_close() {
 void Link::probe() {
   --probes_;
   probe_due_ = false;
-  const bool sent = gate_->lent.load() > 0 && probe_reaper(home_.zmq_context, [gate = gate_] {
+  const bool sent = gate_->lent() > 0 && probe_reaper(home_.zmq_context, [gate = gate_] {
                       gate->probed.store(true);
                       gate->queue->nudge();
                     });

@@ -110,9 +110,6 @@ void Link::make_frame(Slot& slot, std::size_t part, zmq_msg_t* frame) {
 }
 
 bool Link::hand_over(Slot& slot) {
-  // The application may let go of it, and its claim be closed, before the last frame is on its way.
-  Batch& batch = *slot.batch;
-  batch.ref();
   const bool sent = send_frames(slot);
   // An XPUB passed it over. Either news of the subscriptions is waiting for us, whose bell has rung already, or they are what we know, and then
   // the message is no subscriber's: its filter saw another first frame than ours did, in a damaged body.
@@ -123,7 +120,6 @@ bool Link::hand_over(Slot& slot) {
     else
       slot.passed_over = true;
   }
-  batch.unref();
   return sent;
 }
 
@@ -255,13 +251,13 @@ void Link::take_subscriptions() {
 }
 
 /// The pipe to a reader tells that it is full only by being written to, so that only libzmq can say when it is over.
-bool Link::fullness_is_over() const { return !pipe_->has_sentinel() && has_room(gate_->lent.load()); }
+bool Link::fullness_is_over() const { return !pipe_->has_sentinel() && has_room(gate_->lent()); }
 
 void Link::look() {
   look_ = false;
   // Counted before libzmq looks: what was let go by now has told the pipe of its reading. The other way round a consumer that
   // empties a full pipe between the two would look as if it had gone.
-  const std::size_t lent = gate_ ? gate_->lent.load() : 0;
+  const std::size_t lent = gate_ ? gate_->lent() : 0;
   pipe_->refresh();
   if (pipe_->terminated()) return on_context_terminated();
   if (request_.pattern->in == In::filter && pipe_->readable()) {

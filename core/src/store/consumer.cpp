@@ -147,7 +147,7 @@ u32 Consumer::room() const {
   if (closing_ || group_ == 0 || submitted_ > 0) return 0;
   if (wanted_.filtering && filter_.empty()) return 0;
   // An unconfirmed message (ack=next) pins its batch until another follows: alone it must not keep that one out.
-  const bool only_unconfirmed = unconfirmed_ != nullptr && in_hand_ + unsent_ == 0 && gate_->lent.load() == 0;
+  const bool only_unconfirmed = unconfirmed_ != nullptr && in_hand_ + unsent_ == 0 && gate_->lent() == 0;
   if (!only_unconfirmed && gate_->pinned_bytes.load(std::memory_order_relaxed) >= options_.prefetch_bytes) return 0;
   const u64 have = in_hand_ + unsent_;
   const u32 window = std::max(window_.size(), std::min(scan_, options_.prefetch));
