@@ -97,7 +97,7 @@ void Producer::keep(bool more, const std::string& source) {
   if (more) return;
   parts_.clear();
   for (std::size_t i = open_frame_; i < batch.frames.size(); ++i) parts_.push_back(frame_of(batch, i));
-  Item item;
+  Item& item = batch.items.emplace_back();
   item.peer = source;
   item.first_frame = open_frame_;
   item.bytes = std::exchange(open_bytes_, 0);
@@ -105,12 +105,12 @@ void Producer::keep(bool more, const std::string& source) {
   if (options_.properties) take_properties(parts_, item);
   item.frames = static_cast<u32>(parts_.size());
   if (!seal(parts_, item)) {
+    batch.items.pop_back();
     batch.frames.shrink(open_frame_);
     count_refused(1);
     return;
   }
   batch.bytes += item.bytes;
-  batch.items.push_back(std::move(item));
   ++taken_;
   ++stats_.taken;
   open_frame_ = batch.frames.size();
