@@ -5,6 +5,7 @@
 #include <array>
 
 #include "support/memory_database.hpp"
+#include "vtx/driver/dead_letter.hpp"
 
 namespace vtx::test {
 
@@ -18,24 +19,6 @@ using driver::Verdict;
 namespace {
 
 constexpr std::size_t kRememberedAnswers = 1024;  // of one producer; an engine has far fewer commits on their way
-
-/// The properties without the lines that an earlier dead-lettering added.
-std::string without_dead_lines(const std::string& properties) {
-  std::string kept;
-  for (std::size_t at = 0; at < properties.size();) {
-    const std::size_t end = std::min(properties.find('\n', at), properties.size() - 1) + 1;
-    const std::string_view line(properties.data() + at, end - at);
-    if (!line.starts_with("Dead-")) kept += line;
-    at = end;
-  }
-  return kept;
-}
-
-/// A reason as one property line can carry it.
-std::string one_line(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
-}
 
 }  // namespace
 
@@ -235,12 +218,8 @@ bool MemoryDatabase::bury(const ClaimRow& claim, Seq seq, const std::string& rea
   const QueueRow& queue = tables_.queues.at(group.queue);
   MessageRow row = *found->second;
   row.expires = {};  // a dead letter stays until someone looks at it
-  // One that dies again after a requeue keeps the sequence it had in its own queue.
-  const std::string sequence = stream.dead_letters ? property_of(row.properties, "Dead-Sequence") : std::to_string(seq);
-  row.properties = without_dead_lines(row.properties) + "Dead-Group: " + to_text(group.title()) +
-                   "\nDead-Reason: " + one_line(reason) + "\nDead-Queue: " + queue.name +
-                   "\nDead-Sequence: " + sequence + "\nDead-Deliveries: " + std::to_string(claim.lease.delivery) + "\n";
-  if (claim.lease.priority > 0) row.properties += "Dead-Priority: " + std::to_string(claim.lease.priority) + "\n";
+  row.properties = driver::with_death(row.properties, {queue.name, group.title(), seq, claim.lease.delivery, reason,
+                                                       claim.lease.priority, stream.dead_letters});
   StreamRow& dead = dead_stream_of(queue);
   append_row(dead, std::move(row));
   ring(dead.queue);

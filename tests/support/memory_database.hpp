@@ -175,9 +175,6 @@ inline driver::Completion refuse(Code code, std::string text) {
   return answer;
 }
 
-/// The value of a property line `name: value`; empty when there is none.
-std::string property_of(const std::string& properties, const std::string& name);
-
 /// True for the names of dead-letter queues.
 inline bool is_dead_queue(const std::string& name) { return name.ends_with(".dead"); }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "support/memory_database.hpp"
+#include "vtx/driver/dead_letter.hpp"
 #include "vtx/driver/roles.hpp"
 
 namespace vtx::test {
@@ -21,14 +22,6 @@ namespace {
 bool is_gone(const StreamRow& stream, Seq seq) { return stream.dead_letters && !stream.messages.contains(seq); }
 
 }  // namespace
-
-std::string property_of(const std::string& properties, const std::string& name) {
-  const std::string lines = "\n" + properties;
-  const std::size_t at = lines.find("\n" + name + ": ");
-  if (at == std::string::npos) return {};
-  const std::size_t begin = at + name.size() + 3;
-  return lines.substr(begin, lines.find('\n', begin) - begin);
-}
 
 QueueRow* MemoryDatabase::find_queue(const std::string& name) {
   for (auto& [id, queue] : tables_.queues)
@@ -206,13 +199,12 @@ Completion MemoryDatabase::run(const driver::Locate& locate) {
 /// Gives a dead letter back to the group it died in. @return false when that group is gone
 bool MemoryDatabase::requeue(StreamRow& dead, Seq seq) {
   const std::string& properties = dead.messages.at(seq)->properties;
-  const QueueRow* queue = find_queue(property_of(properties, "Dead-Queue"));
-  const std::string name = property_of(properties, "Dead-Group");
+  const driver::DeadFrom from = driver::dead_from(properties);
+  const QueueRow* queue = find_queue(from.queue);
   for (auto& [id, group] : tables_.groups) {
-    if (!queue || group.queue != queue->id || to_text(group.title()) != name) continue;
+    if (!queue || group.queue != queue->id || to_text(group.title()) != from.group) continue;
     dead.requeued.insert(seq);
-    const std::string priority = property_of(properties, "Dead-Priority");
-    retry(id, {0, dead.id, seq, seq, 0, now(), {}, priority.empty() ? 0 : priority.front() - '0'});
+    retry(id, {0, dead.id, seq, seq, 0, now(), {}, from.priority});
     return true;
   }
   return false;
@@ -230,7 +222,7 @@ Completion MemoryDatabase::run(const Steer& steer) {
   if (dead)
     for (const auto& [seq, row] : dead->messages)
       if ((steer.seq == 0 || steer.seq == seq) && !dead->requeued.contains(seq) &&
-          (steer.group.empty() || steer.group == property_of(row->properties, "Dead-Group")))
+          (steer.group.empty() || steer.group == driver::dead_from(row->properties).group))
         meant.push_back(seq);
   if (meant.empty() && steer.seq != 0) return refuse(Code::not_found, "There is no such dead letter.");
   Completion answer;

@@ -141,7 +141,4 @@ class Ledger {
   u64 next_sync_ = 0, sync_ = 0;
 };
 
-/// The value of a property line `name: value`; empty when there is none.
-std::string property_of(std::string_view properties, const std::string& name);
-
 }  // namespace vtx::rocks

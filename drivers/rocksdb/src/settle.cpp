@@ -4,44 +4,13 @@
 #include <algorithm>
 
 #include "ledger.hpp"
+#include "vtx/driver/dead_letter.hpp"
 
 namespace vtx::rocks {
 
 using driver::Odd;
 using driver::Settle;
 using driver::Verdict;
-
-namespace {
-
-/// The properties without the lines that an earlier dead-lettering added.
-std::string without_dead_lines(std::string_view properties) {
-  std::string kept;
-  while (!properties.empty()) {
-    const auto line = properties.substr(0, properties.find('\n') + 1);
-    const auto taken = line.empty() ? properties : line;
-    if (!taken.starts_with("Dead-")) kept += taken;
-    properties.remove_prefix(taken.size());
-  }
-  return kept;
-}
-
-/// A reason as one property line can carry it.
-std::string one_line(std::string text) {
-  std::ranges::replace(text, '\n', ' ');
-  return text;
-}
-
-}  // namespace
-
-std::string property_of(std::string_view properties, const std::string& name) {
-  const std::string start = name + ": ";
-  while (!properties.empty()) {
-    const auto line = properties.substr(0, properties.find('\n'));
-    if (line.starts_with(start)) return std::string(line.substr(start.size()));
-    properties.remove_prefix(std::min(properties.size(), line.size() + 1));
-  }
-  return {};
-}
 
 /// @return false when the claim is closed or unknown: fenced
 bool Ledger::settle(const Settle& settle) {
@@ -136,12 +105,8 @@ bool Ledger::bury(Id group, const ClaimRow& claim, Seq seq, const std::string& r
   const auto copy = [&](const StoredMessage& message) {
     frames = message.frames;
     body = message.body;
-    // One that dies again after a requeue keeps the sequence it had in its own queue.
-    const std::string sequence =
-        stream.dead_letters ? property_of(message.properties, "Dead-Sequence") : std::to_string(seq);
-    properties = without_dead_lines(message.properties) + "Dead-Group: " + to_text(owner.title()) +
-                 "\nDead-Reason: " + one_line(reason) + "\nDead-Queue: " + queue.name + "\nDead-Sequence: " + sequence +
-                 "\nDead-Deliveries: " + std::to_string(claim.delivery) + "\n";
+    properties = driver::with_death(message.properties, {queue.name, owner.title(), seq, claim.delivery, reason,
+                                                         claim.priority, stream.dead_letters});
     return false;
   };
   try {
@@ -152,7 +117,6 @@ bool Ledger::bury(Id group, const ClaimRow& claim, Seq seq, const std::string& r
     properties.clear();
   }
   if (properties.empty()) return false;
-  if (claim.priority > 0) properties += "Dead-Priority: " + std::to_string(claim.priority) + "\n";
   StreamRow& dead = books_.streams.edit(dead_stream_of(queue).id);
   driver::Message letter;
   letter.body = bytes_of(body);
@@ -175,13 +139,12 @@ void Ledger::finish(const ClaimRow& claim, Seq seq) {
 
 /// Gives a dead letter back to the group it died in. @return false when that group is gone
 bool Ledger::requeue(const StreamRow& dead, Seq seq, const std::string& properties) {
-  const QueueRow* queue = books_.find_queue(property_of(properties, "Dead-Queue"));
-  const auto name = driver::parse_group_name(property_of(properties, "Dead-Group"));
-  const GroupRow* group = queue ? books_.find_group(queue->id, name) : nullptr;
+  const driver::DeadFrom from = driver::dead_from(properties);
+  const QueueRow* queue = books_.find_queue(from.queue);
+  const GroupRow* group = queue ? books_.find_group(queue->id, driver::parse_group_name(from.group)) : nullptr;
   if (!group) return false;
   books_.requeued.make({dead.id, seq});
-  const std::string priority = property_of(properties, "Dead-Priority");
-  retry(group->id, priority.empty() ? 0 : static_cast<u64>(priority.front() - '0'), now(), {dead.id, seq, seq, 0, {}});
+  retry(group->id, static_cast<u64>(from.priority), now(), {dead.id, seq, seq, 0, {}});
   return true;
 }
 
@@ -195,7 +158,7 @@ Completion Ledger::steer_letters(const driver::Steer& steer) {
     log_.walk(*dead, steer.seq == 0 ? 1 : steer.seq, steer.seq == 0 ? dead->head : steer.seq,
               [&](const StoredMessage& letter) {
                 if (!books_.requeued.find({dead->id, letter.seq}) &&
-                    (steer.group.empty() || steer.group == property_of(letter.properties, "Dead-Group")))
+                    (steer.group.empty() || steer.group == driver::dead_from(letter.properties).group))
                   meant.emplace_back(letter.seq, letter.properties);
                 return true;
               });

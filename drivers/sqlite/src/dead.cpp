@@ -2,44 +2,10 @@
 //
 // Dead letters: copied to the queue QUEUE.dead with where they come from and why; from there given back to their group, or dropped.
 // A message stays there until it is acknowledged, which deletes it at once, so these streams have holes.
-#include <algorithm>
-#include <charconv>
-
 #include "ledger.hpp"
+#include "vtx/driver/dead_letter.hpp"
 
 namespace vtx::sqlite {
-namespace {
-
-constexpr std::string_view kGroup = "Dead-Group: ";
-constexpr std::string_view kSequence = "Dead-Sequence: ";
-constexpr std::string_view kPriority = "Dead-Priority: ";
-
-// The lines that an earlier death added would be lies now.
-std::string without_death(std::string_view properties) {
-  std::string kept;
-  while (!properties.empty()) {
-    const auto end = std::min(properties.find('\n'), properties.size() - 1) + 1;
-    if (!properties.starts_with("Dead-")) kept += properties.substr(0, end);
-    properties.remove_prefix(end);
-  }
-  return kept;
-}
-
-std::string property(std::string_view properties, std::string_view name) {
-  while (!properties.empty()) {
-    const auto end = std::min(properties.find('\n'), properties.size());
-    if (properties.starts_with(name)) return std::string(properties.substr(name.size(), end - name.size()));
-    properties.remove_prefix(std::min(end + 1, properties.size()));
-  }
-  return {};
-}
-
-std::string one_line(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
-}
-
-}  // namespace
 
 Id Ledger::dead_stream(const std::string& queue, bool create) {
   const std::string name = queue + ".dead";
@@ -53,35 +19,28 @@ Id Ledger::dead_stream(const std::string& queue, bool create) {
 
 /// False: the message has been removed meanwhile.
 bool Ledger::bury(const OpenClaim& claim, Seq seq, const std::string& reason) {
-  std::string queue;
-  std::string group;
+  driver::Death death{{}, {}, seq, claim.delivery, reason, claim.priority, false};
   {
     auto rows = database_.query(
         "SELECT q.name, g.kind, g.peer, g.name FROM vtx_group g JOIN vtx_queue q ON q.id = g.queue WHERE g.id = ?",
         claim.group);
     if (!rows.next()) return false;
-    queue = rows.text(0);
-    group = driver::to_text({std::string(rows.text(1)), std::string(rows.text(2)), std::string(rows.text(3))});
+    death.queue = rows.text(0);
+    death.group = {std::string(rows.text(1)), std::string(rows.text(2)), std::string(rows.text(3))};
   }
-  const Id stream = dead_stream(queue, true);
+  const Id stream = dead_stream(death.queue, true);
+  death.again = claim.stream == stream;
   driver::Message message;
   std::vector<std::byte> body;
   std::string properties;
-  std::string sequence = std::to_string(seq);
   {
     auto rows =
         database_.query("SELECT frames, body, properties FROM vtx_message WHERE id = ?", row_of(claim.stream, seq));
     if (!rows.next()) return false;
     message.frames = static_cast<u32>(rows.integer(0));
     body.assign(rows.blob(1).begin(), rows.blob(1).end());
-    // A dead letter that dies again still comes from where it came from.
-    if (claim.stream == stream) sequence = property(rows.text(2), kSequence);
-    properties = without_death(rows.text(2));
+    properties = driver::with_death(rows.text(2), death);
   }
-  if (!properties.empty() && properties.back() != '\n') properties += '\n';
-  properties += std::string(kGroup) + group + "\nDead-Reason: " + one_line(reason) + "\nDead-Queue: " + queue + "\n" +
-                std::string(kSequence) + sequence + "\nDead-Deliveries: " + std::to_string(claim.delivery) + "\n";
-  if (claim.priority > 0) properties += std::string(kPriority) + std::to_string(claim.priority) + "\n";
   message.body = body;
   message.properties = properties;
   append_one(stream, message);
@@ -127,19 +86,15 @@ void Ledger::apply(const driver::Steer& steer, Completion& out) {
 
 /// Gives a dead letter back to the group it died in, as if it had never been delivered. Once: not while it waits or is in hands there already.
 u64 Ledger::requeue(Id queue, Id stream, Seq seq, Completion& out) {
-  std::string name;
-  std::string priority;
+  driver::DeadFrom from;
   {
     auto rows = database_.query("SELECT properties FROM vtx_message WHERE id = ?", row_of(stream, seq));
-    if (rows.next()) {
-      name = property(rows.text(0), kGroup);
-      priority = property(rows.text(0), kPriority);
-    }
+    if (rows.next()) from = driver::dead_from(rows.text(0));
   }
-  const Id group = find_group(queue, driver::parse_group_name(name));
+  const Id group = find_group(queue, driver::parse_group_name(from.group));
   if (group == 0) {
     out.status = {Code::not_found,
-                  "group '" + name + "', where dead letter " + std::to_string(seq) + " comes from, is no more"};
+                  "group '" + from.group + "', where dead letter " + std::to_string(seq) + " comes from, is no more"};
     return 0;
   }
   // Ranges of one group do not overlap, so the nearest one that begins at or before it tells.
@@ -154,7 +109,7 @@ u64 Ledger::requeue(Id queue, Id stream, Seq seq, Completion& out) {
       "INSERT INTO vtx_retry (grp, stream, first, last, delivered, due, reason, priority) VALUES (?, ?, ?, ?, 0, 0, "
       "'', "
       "?)",
-      group, stream, seq, seq, priority.empty() ? 0 : priority.front() - '0');
+      group, stream, seq, seq, from.priority);
   retried_.insert(group);
   return 1;
 }
