@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "node.hpp"
 
-#ifdef VTX_BENCH_ROCKSDB
-#include "vtx/drivers/rocksdb.h"
-#endif
 #ifdef VTX_BENCH_POSTGRES
 #include <vtx/drivers/postgres.h>
 #endif
@@ -73,8 +70,8 @@ vtx_stats_t Node::stats(void* socket) {
   return stats;
 }
 
-std::string endpoint_of(const std::string& path, const std::string& retain) {
-  return "sqlite:" + path + "?queue=bench&retain=" + retain;
+std::string endpoint_of(const std::string& path, const std::string& retain, const std::string& scheme) {
+  return scheme + ":" + path + "?queue=bench&retain=" + retain;
 }
 
 void send_numbered(void* socket, std::uint64_t count, std::size_t size, std::uint64_t first) {

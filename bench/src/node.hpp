@@ -34,7 +34,8 @@ class Node {
 };
 
 /// A queue in the database at `path`, durably sent and acknowledged by release.
-std::string endpoint_of(const std::string& path, const std::string& retain);
+/// @param scheme  the store's
+std::string endpoint_of(const std::string& path, const std::string& retain, const std::string& scheme = "sqlite");
 
 /// Sends messages of `size` bytes that carry their number, from `first` on. Any one thread.
 void send_numbered(void* socket, std::uint64_t count, std::size_t size, std::uint64_t first = 0);

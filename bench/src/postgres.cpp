@@ -12,8 +12,8 @@
 #include "node.hpp"
 #include "postgres_server.hpp"
 #include "receiver.hpp"
+#include "runs.hpp"
 #include "sql.hpp"
-#include "worker.hpp"
 
 namespace vtx::bench {
 namespace {
@@ -24,14 +24,9 @@ constexpr std::array<std::uint64_t, 6> kBatches{250, 1000, 2000, 4000, 16'000, 6
 constexpr auto kPause = std::chrono::milliseconds(3);  // for the receiver to have settled the message and to wait again
 constexpr std::uint64_t kWarmUp = 10;
 
-double ratio_of(std::uint64_t of, std::uint64_t by) {
-  return by == 0 ? 0 : static_cast<double>(of) / static_cast<double>(by);
-}
-
-struct Run {
-  double seconds;
-  double batch;      ///< messages a commit
-  double claim = 0;  ///< messages a claim
+/// And the messages of a claim.
+struct BothRun : Run {
+  double claim;
 };
 
 Run vtx_enqueue(const Options& options) {
@@ -68,7 +63,7 @@ std::uint64_t best_batch(const Options& options) {
 }
 
 /// Two processes at once: this one sends.
-Run vtx_both(const Options& options) {
+BothRun vtx_both(const Options& options) {
   settle_server(options);
   const std::string endpoint = endpoint_on(options, "retain=consumed");
   Node node(options.hwm);
@@ -83,8 +78,8 @@ Run vtx_both(const Options& options) {
   const auto claims = receiver.answer();
   node.flush(push);
   const auto stats = node.stats(push);
-  return {static_cast<double>(end - start) / 1e9,
-          ratio_of(stats.durable - before.durable, stats.commits - before.commits),
+  return {{static_cast<double>(end - start) / 1e9,
+           ratio_of(stats.durable - before.durable, stats.commits - before.commits)},
           ratio_of(options.messages, static_cast<std::uint64_t>(claims))};
 }
 
@@ -221,7 +216,7 @@ Case pg_enqueue(const Options& options) {
       raw.values.push_back(messages / seconds);
       raw.ratios.push_back(seconds / run.seconds);
     };
-    compare(same, std::max<std::uint64_t>(static_cast<std::uint64_t>(run.batch), 1));
+    compare(same, whole_batch(run));
     compare(fastest, best);
   }
   same.batch = vtx.batch;
@@ -235,7 +230,7 @@ Case pg_both(const Options& options) {
   Series claims{"VTX, taken by claims", {}, 0};
   Series raw{"raw FOR UPDATE SKIP LOCKED", {}, static_cast<double>(kRawBatch), {}, 4.0};
   for (std::size_t round = 0; round < options.rounds; ++round) {
-    const Run run = vtx_both(options);
+    const BothRun run = vtx_both(options);
     vtx.values.push_back(messages / run.seconds);
     vtx.batch = *vtx.batch + run.batch / static_cast<double>(options.rounds);
     claims.batch = *claims.batch + run.claim / static_cast<double>(options.rounds);

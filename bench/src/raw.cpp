@@ -8,12 +8,14 @@
 
 #include "arena.hpp"
 #include "node.hpp"
+#include "runs.hpp"
 
 namespace vtx::bench {
 namespace {
 
-constexpr int kCheckpointPages = 1000;  // the driver's
-constexpr int kSeqBits = 43;            // migrations/sqlite/0001_init.sql: the key is stream << 43 | sequence
+constexpr int kCheckpointPages = 1000;           // the driver's
+constexpr std::uint64_t kHistoryBatch = 10'000;  // messages a commit
+constexpr int kSeqBits = 43;                     // migrations/sqlite/0001_init.sql: the key is stream << 43 | sequence
 
 void make_database(const std::string& path, const std::string& retain) {
   Node node(1000);
@@ -151,6 +153,15 @@ void Raw::remove() {
   sqlite3_bind_int64(remove_, 2, first_row_ + committed_);
   step(remove_);
   removed_ = committed_;
+}
+
+void write_history(const std::string& path, std::uint64_t messages, std::size_t message_size) {
+  Raw raw(path, "forever", message_size);
+  time_batches(messages, kHistoryBatch, [&](std::uint64_t count) {
+    raw.begin();
+    raw.insert(count);
+    raw.commit();
+  });
 }
 
 }  // namespace vtx::bench

@@ -61,4 +61,7 @@ class Raw {
   int wal_pages_ = 0;
 };
 
+/// Messages to be read, in a database that it makes at `path`.
+void write_history(const std::string& path, std::uint64_t messages, std::size_t message_size);
+
 }  // namespace vtx::bench

@@ -9,32 +9,12 @@
 #include "node.hpp"
 #include "raw.hpp"
 #include "relay.hpp"
-#include "worker.hpp"
+#include "runs.hpp"
 
 namespace vtx::bench {
 namespace {
 
-constexpr std::uint64_t kWritten = 10'000;  // messages a commit of the history
 constexpr int kSubscribers = 3;
-
-void write_history(const std::string& path, const Options& options) {
-  Raw raw(path, "forever", options.size);
-  for (std::uint64_t left = options.messages; left > 0;) {
-    const std::uint64_t count = std::min(left, kWritten);
-    raw.begin();
-    raw.insert(count);
-    raw.commit();
-    left -= count;
-  }
-}
-
-double replay(const std::string& path, const Options& options) {
-  Node node(options.hwm);
-  const auto start = Clock::now();
-  void* sub = node.open(ZMQ_SUB, endpoint_of(path, "forever") + "&from=oldest");
-  receive_numbered(sub, options.messages);
-  return static_cast<double>(options.messages) / seconds_since(start);
-}
 
 double read_raw(const std::string& path, const Options& options) {
   Raw raw(path, "forever", options.size);
@@ -77,8 +57,8 @@ Case replay(const Options& options) {
   Series three{"VTX, each of three while the publisher goes on", {}, {}};
   for (std::size_t round = 0; round < options.rounds; ++round) {
     const std::string path = arena.fresh();
-    write_history(path, options);
-    vtx.values.push_back(replay(path, options));
+    write_history(path, options.messages, options.size);
+    vtx.values.push_back(static_cast<double>(options.messages) / time_replay(endpoint_of(path, "forever"), options));
     raw.values.push_back(read_raw(path, options));
     raw.ratios.push_back(vtx.values.back() / raw.values.back());
     three.values.push_back(replay_to_three(path, options));

@@ -8,9 +8,10 @@
 
 #include "cases.hpp"
 #include "node.hpp"
+#include "raw_file.hpp"
 #include "raw_rocksdb.hpp"
 #include "relay.hpp"
-#include "worker.hpp"
+#include "runs.hpp"
 
 namespace vtx::bench {
 namespace {
@@ -18,57 +19,7 @@ namespace {
 constexpr auto kRate = "messages/s";
 
 std::string rocks_at(const std::string& path, const std::string& retain) {
-  return "rocksdb:" + path + "?queue=bench&retain=" + retain;
-}
-
-struct Run {
-  double seconds;
-  std::uint64_t batch;  ///< messages a commit
-};
-
-Run vtx_enqueue(const std::string& path, const Options& options) {
-  Node node(options.hwm);
-  void* push = node.open(ZMQ_PUSH, rocks_at(path, "forever"));
-  const auto start = Clock::now();
-  Worker sending([&] { send_numbered(push, options.messages, options.size); });
-  sending.join();
-  node.flush(push);
-  const double seconds = seconds_since(start);
-  const auto stats = node.stats(push);
-  return {seconds, std::max<std::uint64_t>(stats.durable / std::max<std::uint64_t>(stats.commits, 1), 1)};
-}
-
-double vtx_both(const std::string& path, const std::string& retain, const Options& options) {
-  Node node(options.hwm);
-  void* push = node.open(ZMQ_PUSH, rocks_at(path, retain));
-  void* pull = node.open(ZMQ_PULL, rocks_at(path, retain));
-  const auto start = Clock::now();
-  Worker sending([&] { send_numbered(push, options.messages, options.size); });
-  receive_numbered(pull, options.messages);
-  sending.join();
-  node.flush(push);
-  return seconds_since(start);
-}
-
-double ceiling(const Options& options) {
-  Relay relay(options.hwm);
-  const auto start = Clock::now();
-  Worker sending([&] { send_numbered(relay.push(), options.messages, options.size); });
-  receive_numbered(relay.pull(), options.messages);
-  sending.join();
-  return seconds_since(start);
-}
-
-template <class Raw>
-double raw_append(const std::string& path, std::uint64_t batch, const Options& options) {
-  Raw raw(path, options.size);
-  const auto start = Clock::now();
-  for (std::uint64_t left = options.messages; left > 0;) {
-    const std::uint64_t count = std::min(left, batch);
-    raw.append(count);
-    left -= count;
-  }
-  return seconds_since(start);
+  return endpoint_of(path, retain, "rocksdb");
 }
 
 void note(Series& series, double messages, double seconds, double vtx_seconds) {
@@ -143,11 +94,11 @@ Case rocks_enqueue(const Options& options) {
   Series raw{"raw RocksDB, same layout", {}, 0, {}, 0.75};
   Series file{"raw file, fdatasync a batch", {}, 0};
   for (std::size_t round = 0; round < options.rounds; ++round) {
-    const Run run = vtx_enqueue(arena.fresh(), options);
+    const Run run = time_enqueue({rocks_at(arena.fresh(), "forever")}, options);
     vtx.values.push_back(messages / run.seconds);
-    vtx.batch = *vtx.batch + static_cast<double>(run.batch) / static_cast<double>(options.rounds);
-    note(raw, messages, raw_append<RawRocks>(arena.fresh(), run.batch, options), run.seconds);
-    note(file, messages, raw_append<RawFile>(arena.fresh(), run.batch, options), run.seconds);
+    vtx.batch = *vtx.batch + run.batch / static_cast<double>(options.rounds);
+    note(raw, messages, time_append<RawRocks>(arena.fresh(), whole_batch(run), options), run.seconds);
+    note(file, messages, time_append<RawFile>(arena.fresh(), whole_batch(run), options), run.seconds);
   }
   raw.batch = file.batch = vtx.batch;
   return {"rocksdb-enqueue", "RocksDB: from the first send until flushed", kRate, {vtx, raw, file}};
@@ -158,11 +109,14 @@ Case rocks_both(const Options& options) {
   const auto messages = static_cast<double>(options.messages);
   Series kept{"VTX, everything kept", {}, {}}, vtx{"VTX, what is consumed is removed", {}, {}};
   Series hops{"two inproc hops, no store", {}, {}, {}, 0.3};
+  const auto both = [&](const std::string& retain) {
+    return time_both_ways({rocks_at(arena.fresh(), retain)}, options).seconds;
+  };
   for (std::size_t round = 0; round < options.rounds; ++round) {
-    kept.values.push_back(messages / vtx_both(arena.fresh(), "forever", options));
-    const double seconds = vtx_both(arena.fresh(), "consumed", options);
+    kept.values.push_back(messages / both("forever"));
+    const double seconds = both("consumed");
     vtx.values.push_back(messages / seconds);
-    note(hops, messages, ceiling(options), seconds);
+    note(hops, messages, time_hops(options), seconds);
   }
   return {"rocksdb-both", "RocksDB: enqueue and consume at once", kRate, {vtx, kept, hops}};
 }
@@ -171,20 +125,13 @@ Case rocks_replay(const Options& options) {
   Arena arena(options.directory);
   const auto messages = static_cast<double>(options.messages);
   const std::string path = arena.fresh();
-  (void)vtx_enqueue(path, options);
+  (void)time_enqueue({rocks_at(path, "forever")}, options);
   Series vtx{"VTX, one late subscriber", {}, {}};
   Series hops{"two inproc hops, no store", {}, {}, {}, 0.5};
   for (std::size_t round = 0; round < options.rounds; ++round) {
-    double seconds = 0;
-    {
-      Node node(options.hwm);
-      const auto start = Clock::now();
-      void* sub = node.open(ZMQ_SUB, rocks_at(path, "forever") + "&from=oldest");
-      receive_numbered(sub, options.messages);
-      seconds = seconds_since(start);
-    }
+    const double seconds = time_replay(rocks_at(path, "forever"), options);
     vtx.values.push_back(messages / seconds);
-    note(hops, messages, ceiling(options), seconds);
+    note(hops, messages, time_hops(options), seconds);
   }
   return {"rocksdb-replay", "RocksDB: read a history from its beginning", kRate, {vtx, hops}};
 }

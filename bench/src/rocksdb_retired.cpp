@@ -19,7 +19,7 @@ constexpr std::uint64_t kTimes = 10;
 constexpr auto kPatience = std::chrono::seconds(60);
 constexpr double kMiB = 1 << 20;
 
-std::string consumed_at(const std::string& path) { return "rocksdb:" + path + "?queue=bench&retain=consumed"; }
+std::string consumed_at(const std::string& path) { return endpoint_of(path, "consumed", "rocksdb"); }
 
 double mib_of(const std::string& directory) {
   double bytes = 0;
