@@ -68,7 +68,7 @@ BothRun vtx_both(const Options& options) {
   const std::string endpoint = endpoint_on(options, "retain=consumed");
   Node node(options.hwm);
   void* push = node.open(ZMQ_PUSH, endpoint);
-  const Receiver receiver("--stream-receiver", endpoint, options.messages + 1);
+  Receiver receiver("--stream-receiver", endpoint, options.messages + 1);
   send_numbered(push, 1, options.size);
   receiver.answer();  // both are there
   const auto before = node.stats(push);
@@ -77,6 +77,7 @@ BothRun vtx_both(const Options& options) {
   const auto end = receiver.answer();
   const auto claims = receiver.answer();
   node.flush(push);
+  receiver.wait_for_end();
   const auto stats = node.stats(push);
   return {{static_cast<double>(end - start) / 1e9,
            ratio_of(stats.durable - before.durable, stats.commits - before.commits)},
@@ -171,7 +172,7 @@ void measure_wakeup(const Options& options, const std::string& durability, std::
   Node node(options.hwm);
   void* push = node.open(ZMQ_PUSH, endpoint + "&durability=" + durability);
   node.flush(push);
-  const Receiver receiver("--wakeup-receiver", endpoint);
+  Receiver receiver("--wakeup-receiver", endpoint);
   std::string body(options.size, 'x');
   const auto send_stamped = [&](std::int64_t stamp) {
     std::memcpy(body.data(), &stamp, sizeof stamp);
@@ -193,6 +194,7 @@ void measure_wakeup(const Options& options, const std::string& durability, std::
   }
   send_stamped(0);
   node.flush(push);
+  receiver.wait_for_end();
   round.ratios = {median(vtx.values) / median(round.values)};
   if (durability == "sync") round.target = 3.0;  // the other shows what the disk hides
   to.push_back(std::move(vtx));

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstring>
 
 #include "node.hpp"
@@ -41,7 +42,14 @@ Receiver::Receiver(const std::string& option, const std::string& endpoint, std::
 
 Receiver::~Receiver() {
   close(answers_);
+  if (child_ == 0) return;
+  kill(child_, SIGKILL);
   waitpid(child_, nullptr, 0);
+}
+
+void Receiver::wait_for_end() {
+  waitpid(child_, nullptr, 0);
+  child_ = 0;
 }
 
 std::int64_t Receiver::answer() const {

@@ -20,13 +20,15 @@ class Receiver {
  public:
   /// @param option  which of the functions below; a number that follows it is passed as --messages
   Receiver(const std::string& option, const std::string& endpoint, std::uint64_t messages = 1);
-  /// Waits for its end.
+  /// Kills it unless wait_for_end() came first: when a measurement fails, nobody tells it to end.
   ~Receiver();
   Receiver(const Receiver&) = delete;
   Receiver& operator=(const Receiver&) = delete;
 
   /// The next number. Blocks until it has come.
   std::int64_t answer() const;
+  /// Waits until it has ended by itself, as it does after its last answer or when it is told to.
+  void wait_for_end();
 
  private:
   pid_t child_ = 0;

@@ -23,7 +23,7 @@ constexpr std::uint64_t kWarmUp = 10;
 /// A body that begins with the moment of its sending; 0 ends the receiver.
 using Send = std::function<void(const std::string& body)>;
 
-Series measure(const Options& options, const std::string& name, const Receiver& receiver, const Send& send) {
+Series measure(const Options& options, const std::string& name, Receiver& receiver, const Send& send) {
   std::string body(options.size, 'x');
   const auto send_stamped = [&](std::int64_t stamp) {
     std::memcpy(body.data(), &stamp, sizeof stamp);
@@ -37,6 +37,7 @@ Series measure(const Options& options, const std::string& name, const Receiver& 
     std::this_thread::sleep_for(kPause);
   }
   send_stamped(0);
+  receiver.wait_for_end();
   return series;
 }
 
@@ -45,7 +46,7 @@ Series through_vtx(const Options& options, const std::string& durability) {
   const std::string endpoint = endpoint_of(arena.fresh(), "consumed");
   Node node(options.hwm);
   void* push = node.open(ZMQ_PUSH, endpoint + "&durability=" + durability);
-  const Receiver receiver("--wakeup-receiver", endpoint);
+  Receiver receiver("--wakeup-receiver", endpoint);
   Series series = measure(options, "durability=" + durability, receiver,
                           [&](const std::string& body) { zmq_send(push, body.data(), body.size(), 0); });
   node.flush(push);
@@ -63,7 +64,7 @@ Series through_sql(const Options& options) {
   const std::string path = arena.fresh();
   const std::string endpoint = endpoint_of(path, "consumed");
   Node(options.hwm).open(ZMQ_PUSH, endpoint);  // makes the queue
-  const Receiver receiver("--wakeup-receiver", endpoint);
+  Receiver receiver("--wakeup-receiver", endpoint);
   sqlite3* application = nullptr;
   if (sqlite3_open(path.c_str(), &application) != SQLITE_OK) throw Failure("cannot open " + path);
   const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> owner(application, &sqlite3_close);
