@@ -18,7 +18,7 @@ std::string verdict(const Case& result, const Series& series) {
     text += fmt::format(" ({:.2f} to {:.2f})", quantile(series.ratios, 0), quantile(series.ratios, 1));
   if (!series.target) return text;
   const bool met = is_time(result) ? ratio <= *series.target : ratio >= *series.target;
-  return text + fmt::format(", {} {:.1f}: {}", is_time(result) ? "at most" : "at least", *series.target,
+  return text + fmt::format(", {} {:.2g}: {}", is_time(result) ? "at most" : "at least", *series.target,
                             met ? "met" : "MISSED");
 }
 

@@ -109,20 +109,20 @@ Case enqueue(const Options& options) {
   return compare({"enqueue", "from the first send until flushed", kRate, {}}, options,
                  [&](const std::string& path) { return time_enqueue({endpoint_of(path, "forever")}, options); },
                  raw_on("forever", options.size),
-                 {{"raw insert", [](Raw& raw, std::uint64_t count) { raw.insert(count); }, 0.7}});
+                 {{"raw insert", [](Raw& raw, std::uint64_t count) { raw.insert(count); }, 0.8}});
 }
 
 Case both_ways_forever(const Options& options) {
   return compare({"both-forever", "enqueue and consume at once, everything kept", kRate, {}}, options,
                  [&](const std::string& path) { return time_both_ways({endpoint_of(path, "forever")}, options); },
-                 raw_on("forever", options.size), {{"raw insert, read, cursor", insert_and_read, 0.5}});
+                 raw_on("forever", options.size), {{"raw insert, read, cursor", insert_and_read, 0.6}});
 }
 
 Case both_ways_consumed(const Options& options) {
   return compare({"both-consumed", "enqueue and consume at once, what is consumed is removed", kRate, {}}, options,
                  [&](const std::string& path) { return time_both_ways({endpoint_of(path, "consumed")}, options); },
                  raw_on("consumed", options.size),
-                 {{"raw insert, read, cursor, delete", insert_read_and_remove, 0.5},
+                 {{"raw insert, read, cursor, delete", insert_read_and_remove, 0.6},
                   {"raw insert, read, cursor", insert_and_read, {}}});
 }
 
