@@ -24,12 +24,18 @@ Case retention(const Options& options);
 Case delayed(const Options& options);
 // wakeup.cpp
 Case wakeup(const Options& options);
-// rocksdb.cpp
+// busy_poll.cpp
 Case busy_poll(const Options& options);
+// matrix.cpp
+Case sizes(const Options& options);
+Case instances(const Options& options);
+// rocksdb.cpp
 Case rocks_enqueue(const Options& options);
 Case rocks_both(const Options& options);
+Case rocks_backlog(const Options& options);
 Case rocks_replay(const Options& options);
 Case rocks_rate(const Options& options);
+// rocksdb_retired.cpp
 Case rocks_retired(const Options& options);
 Case rocks_memory(const Options& options);
 // postgres.cpp

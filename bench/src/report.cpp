@@ -22,6 +22,14 @@ std::string verdict(const Case& result, const Series& series) {
                             met ? "met" : "MISSED");
 }
 
+Json to_json(const Point& point) {
+  return {{"store", point.store},
+          {"work", point.work},
+          {"size_bytes", point.size_bytes},
+          {"instances", point.instances},
+          {"messages", point.messages}};
+}
+
 }  // namespace
 
 double quantile(std::vector<double> values, double share) {
@@ -45,6 +53,7 @@ Json to_json(const Case& result) {
     if (!one.ratios.empty()) row["ratio"] = median(one.ratios);
     if (one.ratios.size() > 1) row["ratios"] = one.ratios;
     if (one.target) row["target"] = *one.target;
+    if (one.point) row.update(to_json(*one.point));
     series.push_back(std::move(row));
   }
   return {{"case", result.name}, {"title", result.title}, {"unit", result.unit}, {"series", std::move(series)}};

@@ -3,6 +3,7 @@
 // What a case has to say, in numbers for a script and in lines for a person.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -12,6 +13,16 @@ namespace vtx::bench {
 
 using Json = nlohmann::json;
 
+/// What a number belongs to, for a script that draws it: names are for people.
+struct Point {
+  std::string store;  ///< or what is measured beside the stores
+  std::string work;
+  std::uint64_t size_bytes;  ///< of a message
+  std::uint64_t instances;
+  std::uint64_t messages;  ///< of a run, all instances together
+  bool operator==(const Point&) const = default;
+};
+
 /// One thing measured again and again.
 struct Series {
   std::string name;
@@ -19,6 +30,7 @@ struct Series {
   std::optional<double> batch;        ///< messages a commit or claim
   std::vector<double> ratios = {};    ///< VTX by this, where compared; of throughputs a ratio a round
   std::optional<double> target = {};  ///< for the ratio
+  std::optional<Point> point = {};    ///< where a case has many of a kind
 };
 
 struct Case {

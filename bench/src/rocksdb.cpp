@@ -121,6 +121,26 @@ Case rocks_both(const Options& options) {
   return {"rocksdb-both", "RocksDB: enqueue and consume at once", kRate, {vtx, kept, hops}};
 }
 
+Case rocks_backlog(const Options& options) {
+  Arena arena(options.directory);
+  const auto messages = static_cast<double>(options.messages);
+  Series kept{"VTX, everything kept", {}, 0}, vtx{"VTX, what is consumed is removed", {}, 0};
+  Series hops{"two inproc hops, no store", {}, {}};
+  const auto take = [&](const std::string& retain, Series& series) {
+    const std::string endpoint = rocks_at(arena.fresh(), retain);
+    (void)time_enqueue({endpoint}, options);
+    const Run run = time_backlog(endpoint, options);
+    series.values.push_back(messages / run.seconds);
+    series.batch = *series.batch + run.batch / static_cast<double>(options.rounds);
+    return run.seconds;
+  };
+  for (std::size_t round = 0; round < options.rounds; ++round) {
+    take("forever", kept);
+    note(hops, messages, time_hops(options), take("consumed", vtx));
+  }
+  return {"rocksdb-backlog", "RocksDB: consume what had been stored before", kRate, {vtx, kept, hops}};
+}
+
 Case rocks_replay(const Options& options) {
   Arena arena(options.directory);
   const auto messages = static_cast<double>(options.messages);
