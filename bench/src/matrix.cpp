@@ -69,6 +69,7 @@ void measure_size(Arena& arena, const Options& options, std::vector<Series>& ser
     const Run sent = time_enqueue({kept}, options);
     batch = std::max(batch, whole_batch(sent));
     add(store.name, "enqueue", sent);
+    open_once(kept, options);
     add(store.name, "replay", {time_replay(kept, options), 0});
     add(store.name, "backlog", time_backlog(kept, options));
     add(store.name, "both", time_both_ways({endpoint_of(arena.fresh(), "consumed", store.scheme)}, options));

@@ -129,6 +129,7 @@ Case rocks_backlog(const Options& options) {
   const auto take = [&](const std::string& retain, Series& series) {
     const std::string endpoint = rocks_at(arena.fresh(), retain);
     (void)time_enqueue({endpoint}, options);
+    open_once(endpoint, options);
     const Run run = time_backlog(endpoint, options);
     series.values.push_back(messages / run.seconds);
     series.batch = *series.batch + run.batch / static_cast<double>(options.rounds);
@@ -144,12 +145,13 @@ Case rocks_backlog(const Options& options) {
 Case rocks_replay(const Options& options) {
   Arena arena(options.directory);
   const auto messages = static_cast<double>(options.messages);
-  const std::string path = arena.fresh();
-  (void)time_enqueue({rocks_at(path, "forever")}, options);
+  const std::string endpoint = rocks_at(arena.fresh(), "forever");
+  (void)time_enqueue({endpoint}, options);
+  open_once(endpoint, options);
   Series vtx{"VTX, one late subscriber", {}, {}};
   Series hops{"two inproc hops, no store", {}, {}, {}, 0.5};
   for (std::size_t round = 0; round < options.rounds; ++round) {
-    const double seconds = time_replay(rocks_at(path, "forever"), options);
+    const double seconds = time_replay(endpoint, options);
     vtx.values.push_back(messages / seconds);
     note(hops, messages, time_hops(options), seconds);
   }

@@ -76,6 +76,11 @@ Run time_both_ways(const std::vector<std::string>& endpoints, const Options& opt
   });
 }
 
+void open_once(const std::string& endpoint, const Options& options) {
+  Node node(options.hwm);
+  (void)node.open(ZMQ_PUSH, endpoint);
+}
+
 Run time_backlog(const std::string& endpoint, const Options& options) {
   Node node(options.hwm);
   const auto start = Clock::now();

@@ -31,6 +31,8 @@ Worker sender(void* socket, const Options& options);
 Run time_enqueue(const std::vector<std::string>& endpoints, const Options& options);
 /// From the first send until all have been received and flushed; likewise, with a receiver each.
 Run time_both_ways(const std::vector<std::string>& endpoints, const Options& options);
+/// Opens it and closes it again. Who opens a database first after it was written goes through its log, which belongs to no reader's number.
+void open_once(const std::string& endpoint, const Options& options);
 /// Consumes what had been stored, from the opening on.
 Run time_backlog(const std::string& endpoint, const Options& options);
 /// Reads a history from its beginning, from the opening on. @return seconds
