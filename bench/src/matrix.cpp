@@ -17,7 +17,7 @@ namespace {
 
 constexpr auto kRate = "messages/s";
 constexpr std::array<std::size_t, 4> kSizes{16, 100, 1024, 64 * 1024};
-constexpr std::uint64_t kMostBytes = 256 << 20;  // of a run: large messages are fewer
+constexpr std::uint64_t kMostBytes = 256;  // of a run, for each message that is asked for: large ones are fewer
 constexpr std::array<std::uint64_t, 3> kInstances{1, 2, 4};
 
 struct Store {
@@ -55,7 +55,7 @@ void note(std::vector<Series>& series, const Point& point, const Run& run) {
 Options of_size(std::size_t size, const Options& options) {
   Options sized = options;
   sized.size = size;
-  sized.messages = std::min(options.messages, kMostBytes / size);
+  sized.messages = std::clamp<std::uint64_t>(options.messages * kMostBytes / size, 1, options.messages);
   return sized;
 }
 
