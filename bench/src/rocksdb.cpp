@@ -2,8 +2,6 @@
 //
 // The RocksDB driver against RocksDB itself, a plain file, and the bridge without a store: all in turn in one run.
 #include <algorithm>
-#include <atomic>
-#include <cstring>
 #include <thread>
 
 #include "cases.hpp"
@@ -12,6 +10,7 @@
 #include "raw_rocksdb.hpp"
 #include "relay.hpp"
 #include "runs.hpp"
+#include "steady.hpp"
 
 namespace vtx::bench {
 namespace {
@@ -25,47 +24,6 @@ std::string rocks_at(const std::string& path, const std::string& retain) {
 void note(Series& series, double messages, double seconds, double vtx_seconds) {
   series.values.push_back(messages / seconds);
   series.ratios.push_back(seconds / vtx_seconds);
-}
-
-/// Microseconds until received, of each message.
-struct Latencies {
-  std::vector<double> since_sent;
-  std::vector<double> since_due;  ///< a sender that wakes late, or that is held up, is late, too
-};
-
-/// Sends at a steady pace.
-Latencies latencies_at(std::uint64_t rate, const std::string& path, const Options& options) {
-  Node node(options.hwm);
-  void* push = node.open(ZMQ_PUSH, rocks_at(path, "consumed"));
-  void* pull = node.open(ZMQ_PULL, rocks_at(path, "consumed"));
-  const std::uint64_t warm_up = rate / 2;
-  const std::uint64_t count = warm_up + std::min(options.messages, rate * 5);
-  const auto begin = Clock::now() + std::chrono::milliseconds(10);
-  const auto due = [&](std::uint64_t number) {
-    return begin + std::chrono::nanoseconds(number * 1'000'000'000 / rate);
-  };
-  std::vector<std::atomic<Clock::rep>> sent(count);
-  Worker sending([&] {
-    std::string body(options.size, 'x');
-    for (std::uint64_t number = 0; number < count; ++number) {
-      // As an application with a timer: what is due goes, then it sleeps.
-      if (Clock::now() < due(number)) std::this_thread::sleep_until(due(number));
-      std::memcpy(body.data(), &number, sizeof number);
-      sent[number].store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
-      zmq_send(push, body.data(), body.size(), 0);
-    }
-  });
-  Latencies latencies;
-  std::string body(options.size, 'x');
-  for (std::uint64_t number = 0; number < count; ++number) {
-    if (zmq_recv(pull, body.data(), body.size(), 0) < 0) throw Failure("zmq_recv");
-    if (number < warm_up) continue;
-    const Clock::time_point at(Clock::duration(sent[number].load(std::memory_order_relaxed)));
-    latencies.since_sent.push_back(1e6 * seconds_since(at));
-    latencies.since_due.push_back(1e6 * seconds_since(due(number)));
-  }
-  sending.join();
-  return latencies;
 }
 
 /// One message at a time: the disk's sync, and the hops between threads that no message can do without.
@@ -165,7 +123,7 @@ Case rocks_rate(const Options& options) {
   Series fast{"VTX, 20,000 messages a second", {}, {}}, fast_due{"likewise, since it was due", {}, {}};
   measure_floor(arena, options, disk, hops);
   const auto take = [&](std::uint64_t rate, Series& sent, Series& due) {
-    Latencies latencies = latencies_at(rate, arena.another(), options);
+    Latencies latencies = at_steady_pace(rate, rocks_at(arena.another(), "consumed"), "", options);
     sent.values = std::move(latencies.since_sent);
     due.values = std::move(latencies.since_due);
   };
