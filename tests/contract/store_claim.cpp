@@ -3,6 +3,9 @@
 // Contract: what a claim gets. Due retries before fresh messages, priorities from the top, ranges within limits,
 // and a message that failed before only to empty hands.
 #include <algorithm>
+#include <array>
+#include <random>
+#include <span>
 
 #include "contract/store_contract.hpp"
 
@@ -47,6 +50,62 @@ TEST_P(StoreQueueContract, HoldersShareWithoutOverlapOrGap) {
       std::ranges::copy(texts(got), std::back_inserter(all));
   }
   EXPECT_EQ(all, numbers(1, 100));
+}
+
+/// The engine finds a message by where its bytes lie.
+void expect_one_buffer(const Completion& got) {
+  const std::byte* at = got.buffer.bytes.get();
+  const std::byte* const end = at + got.buffer.size;
+  for (const driver::Message& message : got.messages) {
+    EXPECT_LE(at, message.body.data());
+    at = message.body.data();
+    EXPECT_LE(at + message.body.size(), end);
+    const auto properties = std::as_bytes(std::span(message.properties));
+    if (properties.empty()) continue;
+    EXPECT_GE(properties.data(), got.buffer.bytes.get());
+    EXPECT_LE(properties.data() + properties.size(), end);
+  }
+}
+
+TEST_P(StoreQueueContract, HandsMessagesOutWholeHoweverTheyCame) {
+  std::minstd_rand random(5);
+  const auto below = [&random](std::size_t n) { return static_cast<std::size_t>(random()) % n; };
+  struct Sent {
+    std::string body, properties;
+    bool operator==(const Sent&) const = default;
+  };
+  constexpr std::array<std::size_t, 6> kSizes{0, 0, 1, 5, 200, 3000};
+  std::vector<Sent> sent(400);
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    // The first ones are empty and come one by one.
+    sent[i].body = std::string(i < 5 ? 0 : kSizes.at(below(kSizes.size())), static_cast<char>('a' + i % 26));
+    if (i >= 5 && below(3) == 0) sent[i].properties = "Number: " + std::to_string(i) + "\n";
+  }
+  for (std::size_t i = 0; i < sent.size();) {
+    driver::Commit commit = a_->next_commit();
+    driver::Append& append = commit.appends.emplace_back();
+    append.stream = stream_;
+    for (std::size_t left = i < 8 ? 1 : 1 + below(9); left > 0 && i < sent.size(); --left, ++i) {
+      driver::Message& message = append.messages.emplace_back();
+      message.body = std::as_bytes(std::span(sent[i].body));
+      message.properties = sent[i].properties;
+    }
+    a_->run(std::move(commit));
+  }
+  const auto add = [](const Completion& got, std::vector<Sent>& to) {
+    expect_one_buffer(got);
+    const auto bodies = texts(got);
+    for (std::size_t i = 0; i < bodies.size(); ++i) to.push_back({bodies[i], std::string(got.messages[i].properties)});
+    return !bodies.empty();
+  };
+  std::vector<Sent> claimed, read;
+  const auto limit = [&] { return driver::Limit{static_cast<u32>(1 + below(60)), 1 + below(9000)}; };
+  while (add(a_->run(driver::ClaimNext{group_, holder_, claimed.empty() ? driver::Limit{7, 100} : limit()}), claimed)) {
+  }
+  EXPECT_EQ(claimed, sent);
+  while (add(a_->run(driver::Read{stream_, 1 + read.size(), limit()}), read)) {
+  }
+  EXPECT_EQ(read, sent);
 }
 
 TEST_P(StoreQueueContract, LimitsAClaimByBytesButGivesOneMessageAtLeast) {

@@ -106,7 +106,7 @@ struct Gate {
   Gate(std::shared_ptr<ReleaseQueue> release_queue, Ack mode, pthread_t reaper_thread, pthread_t driver_thread)
       : queue(std::move(release_queue)), ack(mode), reaper(reaper_thread), driver(driver_thread) {}
 
-  /// Messages lent and not released, at least: one that is being released may still count. Driver thread.
+  /// Messages lent and not released: never too few, but one that is being released may still count. Driver thread.
   std::size_t lent() const { return lent_ever - let_go.load(std::memory_order_acquire); }
 
   const std::shared_ptr<ReleaseQueue> queue;

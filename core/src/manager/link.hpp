@@ -90,6 +90,7 @@ class Link : public std::enable_shared_from_this<Link>, public Member, public Li
   /// The inproc addresses of the counterpart; empty before attach() and after the end
   std::vector<std::string> addresses() const { return pipe_ ? pipe_->addresses() : std::vector<std::string>(); }
   /// Something that was handed over lies in the application's pipe or hand, whether or not it is settled.
+  std::chrono::microseconds busy_poll() const { return request_.endpoint.options.busy_poll; }
   bool has_lent() const { return gate_ && gate_->lent() > 0; }
   /// See Pipe.
   bool outlives_disconnect() const { return pipe_ && pipe_->outlives_disconnect(); }

@@ -21,7 +21,7 @@ constexpr Ms kNoPipe{1000};  // a message of a peer that cannot be joined is tri
 
 bool Link::pump() {
   bool moved = false;
-  if (gate_ && gate_->probed.exchange(false)) on_probed();
+  if (gate_ && gate_->probed.load() && gate_->probed.exchange(false)) on_probed();
   if (pipe_ && has_arrived()) {
     if (peers_ && !closing() && !pipe_gone_) moved |= peers_->work();
     if (receiver_) moved |= deliver();
@@ -109,6 +109,8 @@ void Link::make_frame(Slot& slot, std::size_t part, zmq_msg_t* frame) {
   std::ranges::copy(parts_[part], static_cast<std::byte*>(zmq_msg_data(frame)));
 }
 
+/// The batch stays, though the application may let go of the message meanwhile: the driver's own reference goes when a claim is closed, which is
+/// between two messages only.
 bool Link::hand_over(Slot& slot) {
   const bool sent = send_frames(slot);
   // An XPUB passed it over. Either news of the subscriptions is waiting for us, whose bell has rung already, or they are what we know, and then

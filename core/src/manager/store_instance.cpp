@@ -134,8 +134,7 @@ void StoreInstance::sleep() {
   }
   std::array<epoll_event, 64> events{};
   const int timeout = wait ? static_cast<int>(std::clamp<Ms::rep>(wait->count(), 0, 60'000)) : -1;
-  int count = ended_ || busy_poll_.count() == 0 ? 0 : look_busily(events, timeout);
-  if (count == 0 && !ended_) count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
+  const int count = ended_ ? 0 : wait_for(events, timeout);
   releases_->disarm();
   for (int i = 0; i < count; ++i) {
     const std::uint64_t key = events[static_cast<std::size_t>(i)].data.u64;
@@ -146,16 +145,22 @@ void StoreInstance::sleep() {
   }
 }
 
-/// By the processor's clock, whatever clock the rest goes by: it is about microseconds.
-int StoreInstance::look_busily(std::span<epoll_event> events, int timeout_ms) const {
+/// Looks for as long as a link wants, and sleeps for what is left then. By the processor's clock, whatever clock the rest goes by: it is about microseconds.
+int StoreInstance::wait_for(std::span<epoll_event> events, int timeout_ms) const {
   using Now = std::chrono::steady_clock;
-  auto until = Now::now() + busy_poll_;
-  if (timeout_ms >= 0) until = std::min(until, Now::now() + Ms(timeout_ms));
-  int count = 0;
+  const auto look = [&](int ms) {
+    return epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), ms);
+  };
+  if (busy_poll_.count() == 0) return look(timeout_ms);
+  const auto begin = Now::now();
+  auto spent = Now::duration(0);
   do {
-    count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
-  } while (count == 0 && Now::now() < until);
-  return count;
+    if (const int count = look(0); count != 0) return count;
+    spent = Now::now() - begin;
+    if (timeout_ms >= 0 && spent >= Ms(timeout_ms)) return 0;
+  } while (spent < busy_poll_);
+  if (timeout_ms < 0) return look(-1);
+  return look(static_cast<int>((std::chrono::ceil<Ms>(Ms(timeout_ms) - spent)).count()));
 }
 
 bool StoreInstance::run_posted() {
@@ -205,7 +210,8 @@ void StoreInstance::end_links() {
     }
     on_ended_(entry->first, target.joined());
     entry = links_.erase(entry);
-    if (links_.empty()) busy_poll_ = {};
+    busy_poll_ = {};
+    for (const auto& [id, other] : links_) busy_poll_ = std::max(busy_poll_, other->busy_poll());
   }
   // Last, so that no link outlives its engine here.
   std::erase_if(leaving_, [](const auto& entry) {

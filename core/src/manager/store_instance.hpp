@@ -66,8 +66,9 @@ class StoreInstance final : public Instance {
   void run();
   bool turn();
   void sleep();
-  /// Looks at what epoll watches, for as long as a link wants that and nothing is due. @return how many have news, as epoll_wait()
-  int look_busily(std::span<epoll_event> events, int timeout_ms) const;
+  /// @param timeout_ms  -1: none
+  /// @return how many of what epoll watches have news, as epoll_wait()
+  int wait_for(std::span<epoll_event> events, int timeout_ms) const;
   bool run_posted();
   bool settle_releases();
   bool pump_links();

@@ -26,7 +26,7 @@ class Basket {
     const bool full = messages.size() >= limit_.messages || bodies_ + stored.body.size() > limit_.bytes ||
                       (!messages.empty() && stored.seq - messages.front().seq >= driver::kMaxBatch);
     if (full && !messages.empty()) return false;
-    if (stored.body.data() != end_) keep();
+    if (stored.body.data() != end_) keep();  // something between was passed over
     if (pending_ == messages.size()) begin_ = stored.body.data();
     end_ = stored.body.data() + stored.body.size() + stored.properties.size();
     bodies_ += stored.body.size();
@@ -64,8 +64,7 @@ class Basket {
   }
   void resize(std::size_t size) {
     const driver::Buffer old = std::exchange(answer_.buffer, {std::make_unique_for_overwrite<std::byte[]>(size), size});
-    if (used_ == 0) return;
-    std::memcpy(answer_.buffer.bytes.get(), old.bytes.get(), used_);
+    if (used_ > 0) std::memcpy(answer_.buffer.bytes.get(), old.bytes.get(), used_);
     for (std::size_t i = 0; i < pending_; ++i) move(answer_.messages[i], old.bytes.get(), answer_.buffer.bytes.get());
   }
   /// What lay in `from` lies likewise in `to`.
@@ -88,7 +87,7 @@ class Basket {
 
 /// Copies messages of from..to, as many as the limit allows.
 void Ledger::hand_over(const StreamRow& stream, Seq from, Seq to, const driver::Limit& limit, const GroupRow* group,
-                       Completion& answer) {
+                       Completion& answer, bool whole) {
   from = std::max(from, stream.tail);
   Basket basket(limit, answer);
   const auto is_wanted = [&](const StoredMessage& message) {
@@ -96,16 +95,19 @@ void Ledger::hand_over(const StreamRow& stream, Seq from, Seq to, const driver::
                                                             (!group || is_offered(*group, stream, message.seq))));
   };
   const auto take = [&](Batch& batch) {
-    bool more = true;
-    for (const StoredMessage* message = batch.next(); message && more; message = more ? batch.next() : nullptr)
-      more = message->seq <= to && (!is_wanted(*message) || basket.add(*message));
+    while (const StoredMessage* message = batch.next()) {
+      if (message->seq <= to && (!is_wanted(*message) || basket.add(*message))) continue;
+      basket.keep();
+      return false;
+    }
     basket.keep();
-    return more;
+    return true;
   };
   try {
     log_.walk_batches(stream, from, to, take);
   } catch (const DiskError&) {
-    if (answer.messages.empty()) throw;  // what lies before the damage is not held up by it
+    // What lies before the damage is not held up by it; but of a claim made before, none may be left out.
+    if (whole || answer.messages.empty()) throw;
   }
   basket.finish();
   answer.head = stream.head;
@@ -227,7 +229,7 @@ Completion Ledger::repeat_claim(const GroupRow& group, Id id) {
   Completion answer;
   const ClaimRow& claim = books_.claims.at({group.id, id});
   const driver::Limit all{driver::kMaxBatch, SIZE_MAX};
-  hand_over(books_.streams.at(claim.stream), claim.first, claim.last, all, &group, answer);
+  hand_over(books_.streams.at(claim.stream), claim.first, claim.last, all, &group, answer, true);
   answer.claim = {id, group.id, claim.stream, claim.first, claim.last, claim.delivery, claim.reason, claim.priority};
   return answer;
 }

@@ -166,6 +166,7 @@ std::vector<driver::Message> Ledger::choose(StreamRow& stream, const Append& app
       continue;
     }
     fresh.push_back(message);
+    fresh.back().expires = {};  // what was read says when it expired; here its ttl counts anew
   }
   return fresh;
 }
@@ -179,8 +180,9 @@ void Ledger::append(const Append& append, Completion& answer) {
   StreamRow& stream = books_.streams.edit(target->id);
   // Most commits are taken as they are.
   const bool is_plain =
-      append.origin.empty() &&
-      std::ranges::all_of(append.messages, [](const driver::Message& message) { return message.delay == Ms::zero(); });
+      append.origin.empty() && std::ranges::all_of(append.messages, [](const driver::Message& message) {
+        return message.delay == Ms::zero() && message.expires == StoreTime{};
+      });
   std::vector<driver::Message> chosen;
   if (!is_plain) chosen = choose(stream, append);
   const std::span<const driver::Message> fresh(is_plain ? append.messages : chosen);

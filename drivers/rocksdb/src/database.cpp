@@ -56,6 +56,7 @@ Database::~Database() {
   if (!dead_.ok() || !ledger_) return;
   try {
     flush(false);
+    remember_mark();
   } catch (const std::exception&) {  // nobody is left who could be told; the disk has what was answered
   }
 }
@@ -120,9 +121,8 @@ bool Database::begin_epoch_if_it_went_back() {
     ledger_->begin(0);
     ledger_->begin_epoch(std::max(store.epoch, other.epoch) + 1, other.mark + 1);
     flush(true);
-  } else {
-    marks_.remember({store.id, store.epoch, store.mark});
   }
+  remember_mark();
   return went_back;
 }
 
@@ -146,6 +146,14 @@ void Database::detach(Session& session) {
   syncer_->set_bell(first_ ? first_->wake : std::function<void()>());
 }
 
+/// Once for all that was written before an answer: a mark that is behind what the disk has is none that the disk has lost.
+void Database::remember_mark() {
+  const StoreRow& store = books_->store();
+  if (remembered_ == store.mark) return;
+  marks_.remember({store.id, store.epoch, store.mark});
+  remembered_ = store.mark;
+}
+
 /// Writes all that changed since the last time.
 void Database::flush(bool sync) {
   if (books_->is_touched() || disk_->is_dirty()) {
@@ -153,8 +161,6 @@ void Database::flush(bool sync) {
     (void)books_->write();
     unsynced_bytes_ += disk_->waiting_bytes();
     disk_->write(sync);
-    const StoreRow& store = books_->store();
-    marks_.remember({store.id, store.epoch, store.mark});
     log_->was_written();
   }
 }
@@ -186,6 +192,7 @@ void Database::run_all(const std::vector<Session*>& sessions) {
   }
   waiting_->set_caller(nullptr);
   flush(false);
+  remember_mark();
   // Also for a repeated commit, whose first one was perhaps not.
   if (!sync) return;
   if (unsynced_bytes_ < kWorthAThread && syncer_->idle())

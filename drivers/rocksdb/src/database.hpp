@@ -42,6 +42,7 @@ class Database final : public driver::OwnedDatabase {
   bool begin_epoch_if_it_went_back();
   void found();
   void flush(bool sync);
+  void remember_mark();
   Completion run(const driver::Operation& operation);
   void run_all(const std::vector<Session*>& sessions);
   void take_synced(const Session& caller);
@@ -53,6 +54,7 @@ class Database final : public driver::OwnedDatabase {
   const driver::Clock& clock_;
   Status dead_;  // once not ok, nothing below is used any more
   MarkFile marks_;
+  u64 remembered_ = 0;      // the mark that is in there
   bool went_back_ = false;  // found out at the start; told to whoever comes first
   driver::Steady looked_{};
   std::unique_ptr<Disk> disk_;

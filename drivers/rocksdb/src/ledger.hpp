@@ -93,8 +93,9 @@ class Ledger {
   bool lease_fresh(const driver::ClaimNext& wish, const GroupRow& group, const StreamRow& stream, Completion& answer);
   void look_ahead(const GroupRow& group, Completion& answer);
   /// Copies messages of from..to into one buffer of the engine, as many as the limit allows.
+  /// @param whole  damage is an error even where some lie before it
   void hand_over(const StreamRow& stream, Seq from, Seq to, const driver::Limit& limit, const GroupRow* group,
-                 Completion& answer);
+                 Completion& answer, bool whole = false);
   // holders.cpp
   bool lives(Id holder) const;
   bool has_vanished(Id holder) const;

@@ -36,7 +36,7 @@ class Batch {
   StoreTime stored() const { return message_.stored; }
   u64 before() const { return before_; }  ///< bytes of all bodies of earlier batches
   u64 bodies() const { return bodies_; }  ///< bytes of its own
-  u64 bodies_before(Seq seq) const;       ///< of these, those of messages before `seq`
+  u64 bodies_before(Seq seq) const;       ///< of these, those of messages before `seq`; asked before next() is
 
   /// The next message, from the first on; null behind the last. Good until the next call.
   const StoredMessage* next();
@@ -61,7 +61,8 @@ class MessageLog {
   /// What was appended and erased is there for reading now.
   void was_written();
 
-  /// Calls f(batch) for those with something retained in from..to, in order, until it says false.
+  /// Calls f(batch) for those that from..to lie in, in order, until it says false. They may have messages before and behind, the first one only such,
+  /// and erased letters.
   void walk_batches(const StreamRow& stream, Seq from, Seq to, const std::function<bool(Batch&)>& visit) const;
   /// Calls f(message) for those retained in from..to, in order, until it says false.
   void walk(const StreamRow& stream, Seq from, Seq to, const std::function<bool(const StoredMessage&)>& visit) const;

@@ -40,6 +40,21 @@ void damage(const fs::path& file) {
   bytes.write(was, sizeof was);
 }
 
+/// Whoever asks for a claim again takes what is missing of it for removed.
+TEST_F(DamageTest, AClaimIsNotRepeatedInPart) {
+  const auto a = open();
+  const Id queue = a->queue("q", "forever");
+  const Id stream = a->stream(queue);
+  for (u64 i = 1; i <= 50; ++i) a->append(stream, {std::string(10'000, 'x')});
+  driver::ClaimNext wish{a->group(queue), a->holder(), {}};
+  wish.number = 1;
+  EXPECT_EQ(texts(a->run(wish)).size(), 50U);
+  a->start();  // what was in the log goes to files
+  damage(largest(".sst"));
+  a->start();
+  EXPECT_EQ(a->ask(wish).status.code(), Code::corrupt);
+}
+
 TEST_F(DamageTest, ADamagedBodyIsReportedWithItsFile) {
   {
     const auto a = open();

@@ -138,5 +138,24 @@ TEST_F(WriteTest, ASessionHearsOfTheLettersThatItMadeItself) {
   EXPECT_TRUE(a->wait_changed("q.dead"));
 }
 
+/// Both in one write: the second looks at what the first has put into it.
+TEST_F(WriteTest, ALetterThatIsBuriedBesideOneThatIsSettledStays) {
+  const auto a = open();
+  const Id queue = a->queue("q");
+  const Id stream = a->stream(queue), group = a->group(queue), holder = a->holder();
+  a->append(stream, numbers(1, 2));
+  EXPECT_TRUE(a->settle({settle_all(a->claim(group, holder, 1), Verdict::dead, "bad")}).empty());
+  const Id dead = a->queue("q.dead", "forever");
+  const Completion letter = a->claim(a->group(dead), holder, 1);
+  EXPECT_EQ(texts(letter), numbers(1, 1));
+  driver::Commit buries = a->next_commit(), settles = a->next_commit();
+  buries.settles.push_back(settle_all(a->claim(group, holder, 1), Verdict::dead, "bad, too"));
+  settles.settles.push_back(settle_all(letter));
+  const u64 first = a->submit(std::move(buries)), second = a->submit(std::move(settles));
+  EXPECT_TRUE(a->wait(first).status.ok());
+  EXPECT_TRUE(a->wait(second).status.ok());
+  EXPECT_EQ(a->read(a->stream(dead)), numbers(2, 2));
+}
+
 }  // namespace
 }  // namespace vtx::rocks::test
