@@ -82,8 +82,9 @@ rocksdb::DBOptions database_options(const Tuning& tuning) {
 rocksdb::ColumnFamilyOptions family_options(Family family, const Tuning& tuning) {
   rocksdb::ColumnFamilyOptions options;
   rocksdb::BlockBasedTableOptions table;
-  // Messages are read once, soon after they were written, and mostly from the memtable; the cache is for the rows of indexes.
-  static const auto cache = rocksdb::NewLRUCache(32 * kMiB);
+  // Messages are read once, soon after they were written, and mostly from the memtable; the cache is for the rows of indexes, and for the batch that a
+  // consumer is in: in one piece, since a part of it would have no room for a whole batch, which would be read again for each claim.
+  static const auto cache = rocksdb::NewLRUCache(32 * kMiB, 0);
   table.block_cache = cache;
   table.cache_index_and_filter_blocks = true;  // so that they are within the bound
   table.block_size = 16 << 10;                 // whole batches, read in order
