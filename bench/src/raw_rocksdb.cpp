@@ -22,11 +22,11 @@ void check(const rocksdb::Status& status) {
   if (!status.ok()) throw Failure("raw RocksDB: " + status.ToString());
 }
 
-std::string big_endian(std::uint64_t stream, std::uint64_t first) {
+std::string big_endian(std::uint64_t stream, std::uint64_t last) {
   std::string key(16, '\0');
   for (std::size_t i = 0; i < 8; ++i) {
     key[i] = static_cast<char>(stream >> (56 - 8 * i));
-    key[8 + i] = static_cast<char>(first >> (56 - 8 * i));
+    key[8 + i] = static_cast<char>(last >> (56 - 8 * i));
   }
   return key;
 }
@@ -102,7 +102,7 @@ void RawRocks::append(std::uint64_t count) {
     at.value += at.body;
   }
   rocksdb::WriteBatch batch;
-  check(batch.Put(at.families[1], big_endian(1, at.written + 1), at.value));
+  check(batch.Put(at.families[1], big_endian(1, at.written + count), at.value));
   at.written += count;
   ++at.commits;
   // The rows that tell of it: the stream, its producer, the mark.

@@ -312,11 +312,6 @@ void Cursor::seek(std::string_view key) {
   check();
 }
 
-void Cursor::seek_back(std::string_view key) {
-  parts_->iterator->SeekForPrev(slice(key));
-  check();
-}
-
 void Cursor::next() {
   parts_->iterator->Next();
   check();

@@ -101,8 +101,6 @@ class Cursor {
 
   /// To the first key at or behind `key`.
   void seek(std::string_view key);
-  /// To the last key at or before `key`.
-  void seek_back(std::string_view key);
   void next();
   bool valid() const;
   std::string_view key() const;  ///< until it moves

@@ -6,7 +6,7 @@
 namespace vtx::rocks {
 namespace {
 
-constexpr u64 kVersion = 1;
+constexpr u64 kVersion = 2;
 /// Ranges are erased in pieces of so many messages or bytes: each piece is a tombstone that readings around it have to look at.
 constexpr u64 kErasedAtOnce = 4096;
 constexpr u64 kErasedBytesAtOnce = u64{16} << 20;
@@ -14,12 +14,13 @@ constexpr u64 kErasedBytesAtOnce = u64{16} << 20;
 constexpr u64 kReclaimedAtOnce = u64{32} << 20;
 
 KeyRange range_of(Id stream, Seq from, Seq to) { return {key_of(stream, from), key_of(stream, to)}; }
-KeyRange range_of(const StreamRow& stream) { return range_of(stream.id, stream.base, stream.head + 1); }
+/// What may be in the stream from the batch on that `from` is in.
+KeyRange range_of(const StreamRow& stream, Seq from) { return range_of(stream.id, from, stream.head + 1); }
 
-[[noreturn]] void damaged(Id stream, Seq first) {
-  throw DiskError(
-      {Code::corrupt, "stream " + std::to_string(stream) + ": the batch of messages from " + std::to_string(first) +
-                          " on cannot be understood; trim the queue behind it, or restore it from a backup"});
+[[noreturn]] void damaged(Id stream, Seq last) {
+  throw DiskError({Code::corrupt, "stream " + std::to_string(stream) + ": the batch of messages up to " +
+                                      std::to_string(last) +
+                                      " cannot be understood; trim the queue behind it, or restore it from a backup"});
 }
 
 StoreTime time_of(u64 ms) { return StoreTime(Ms(static_cast<Ms::rep>(ms))); }
@@ -39,11 +40,11 @@ bool take_head(std::string_view& in, Head& head) {
          take_number(in, head.properties);
 }
 
-Seq first_of(std::string_view key) {
+Seq last_of(std::string_view key) {
   Id stream = 0;
-  Seq first = 0;
-  if (!take_key(key, stream) || !take_key(key, first)) damaged(0, 0);
-  return first;
+  Seq last = 0;
+  if (!take_key(key, stream) || !take_key(key, last)) damaged(0, 0);
+  return last;
 }
 
 }  // namespace
@@ -51,11 +52,12 @@ Seq first_of(std::string_view key) {
 Batch::Batch(std::string_view key, std::string_view value) {
   Id stream = 0;
   u64 version = 0, count = 0, stored = 0;
-  if (!take_key(key, stream) || !take_key(key, first_)) damaged(0, 0);
+  if (!take_key(key, stream) || !take_key(key, last_)) damaged(0, 0);
   if (!take_number(value, version) || version != kVersion || !take_number(value, count) ||
-      !take_number(value, stored) || !take_number(value, before_) || count == 0 || count > driver::kMaxBatch)
-    damaged(stream, first_);
-  last_ = first_ + count - 1;
+      !take_number(value, stored) || !take_number(value, before_) || count == 0 || count > driver::kMaxBatch ||
+      count > last_)
+    damaged(stream, last_);
+  first_ = last_ - count + 1;
   message_.stored = time_of(stored);
   message_.seq = first_ - 1;
   heads_ = value;
@@ -67,7 +69,7 @@ Batch::Batch(std::string_view key, std::string_view value) {
     bodies_ += head.body;
     rest += head.body + head.properties;
   }
-  if (rest != value.size()) damaged(stream, first_);
+  if (rest != value.size()) damaged(stream, last_);
   heads_.remove_suffix(value.size());
   at_ = value.data();
 }
@@ -125,7 +127,7 @@ void MessageLog::put(StreamRow& stream, std::span<const driver::Message> message
     stream.bytes += message.body.size();
   }
   parts_.front() = header;
-  disk_.put(Family::messages, key_of(stream.id, stream.head + 1), parts_);
+  disk_.put(Family::messages, key_of(stream.id, stream.head + messages.size()), parts_);
   if (stream.dead_letters) letters_[{stream.id, stream.head + 1}] = true;
   if (stream.count == 0) stream.tail = stream.base = stream.head + 1;
   stream.head += messages.size();
@@ -152,12 +154,10 @@ void MessageLog::walk_batches(const StreamRow& stream, Seq from, Seq to,
   from = std::max(from, stream.tail);
   to = std::min(to, stream.head);
   if (from > to || stream.count == 0) return;
-  Cursor cursor(disk_, Family::messages, range_of(stream.id, stream.base, to + 1));
-  cursor.seek_back(key_of(stream.id, from));
-  if (!cursor.valid()) cursor.seek(key_of(stream.id, from));
-  for (; cursor.valid(); cursor.next()) {
+  Cursor cursor(disk_, Family::messages, range_of(stream, from));
+  for (cursor.seek(key_of(stream.id, from)); cursor.valid(); cursor.next()) {
     Batch batch(cursor.key(), cursor.value());
-    if (!visit(batch)) return;
+    if (batch.first() > to || !visit(batch)) return;
   }
 }
 
@@ -185,7 +185,7 @@ Seq MessageLog::first_from(const StreamRow& stream, Seq from) const {
     }
   Cursor cursor(disk_, Family::messages, range_of(stream.id, from, found));
   for (cursor.seek(key_of(stream.id, from)); cursor.valid(); cursor.next())
-    if (const Seq seq = first_of(cursor.key()); !is_erased(stream, seq)) return seq;
+    if (const Seq seq = last_of(cursor.key()); !is_erased(stream, seq)) return seq;
   return found;
 }
 
@@ -196,9 +196,9 @@ bool MessageLog::is_erased(const StreamRow& stream, Seq seq) const {
 
 bool MessageLog::find(const StreamRow& stream, Seq seq, const std::function<void(Batch&)>& visit) const {
   if (stream.count == 0) return false;
-  Cursor cursor(disk_, Family::messages, range_of(stream));
-  cursor.seek_back(key_of(stream.id, seq));
-  if (!cursor.valid() || (stream.dead_letters && first_of(cursor.key()) < seq)) cursor.seek(key_of(stream.id, seq));
+  seq = std::max(seq, stream.base);
+  Cursor cursor(disk_, Family::messages, range_of(stream, seq));
+  cursor.seek(key_of(stream.id, seq));
   if (!cursor.valid()) return false;
   Batch batch(cursor.key(), cursor.value());
   visit(batch);
@@ -266,11 +266,11 @@ void MessageLog::trim(StreamRow& stream, Seq tail) {
   Seq base = tail;
   u64 before = stream.total;
   if (tail <= stream.head) {
-    Cursor cursor(disk_, Family::messages, range_of(stream.id, stream.base, tail + 1));
-    cursor.seek_back(key_of(stream.id, tail));
+    Cursor cursor(disk_, Family::messages, range_of(stream, tail));
+    cursor.seek(key_of(stream.id, tail));
     if (!cursor.valid()) damaged(stream.id, tail);
     const Batch batch(cursor.key(), cursor.value());
-    if (batch.last() < tail) damaged(stream.id, tail);
+    if (batch.first() > tail) damaged(stream.id, tail);
     base = batch.first();
     before = batch.before() + batch.bodies_before(tail);
   }

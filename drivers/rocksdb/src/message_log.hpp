@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
-// The messages of streams on disk, in the batches in which they came. Key in the column family `messages`: stream, first sequence. Value:
+// The messages of streams on disk, in the batches in which they came. Key in the column family `messages`: stream, last sequence. Value:
 //
-//   | 1 | count | stored | bytes before | frames, expires, body size, properties size | … | body, properties | … |
+//   | 2 | count | stored | bytes before | frames, expires, body size, properties size | … | body, properties | … |
 //     ^ version                           once for each message                           likewise
 //
-// all numbers as varints, `stored` and `expires` in ms. "Bytes before" is how many bytes the bodies of all earlier batches of the stream had: so
-// the size of any range is a difference, and retention by size, age or count is a bisection that reads no more than a few batches.
+// all numbers as varints, `stored` and `expires` in ms. The batch that a sequence is in is the first one at or behind it. (By their first sequences it
+// would be the last one before; and RocksDB, which looks for that in each of its files, goes through all that was retired.) "Bytes before" is how many
+// bytes the bodies of all earlier batches of the stream had: so the size of any range is a difference, and retention by size, age or count is a bisection
+// that reads no more than a few batches.
 #pragma once
 
 #include <functional>

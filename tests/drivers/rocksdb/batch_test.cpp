@@ -18,7 +18,7 @@ struct Text {
 
 std::string value_of(const std::vector<Text>& messages) {
   std::string value, rest;
-  for (const u64 number : {u64{1}, u64{messages.size()}, u64{1234}, u64{77}}) put_number(value, number);
+  for (const u64 number : {u64{2}, u64{messages.size()}, u64{1234}, u64{77}}) put_number(value, number);
   for (const Text& message : messages) {
     for (const u64 number : {message.frames, message.expires, u64{message.body.size()}, u64{message.properties.size()}})
       put_number(value, number);
@@ -34,7 +34,7 @@ const std::vector<Text> kMessages{{"one", "", 1, 0},
                                   {std::string(127, 'y'), "", 1, 0}};
 
 TEST(BatchTest, SaysWhatIsInIt) {
-  const std::string key = key_of(u64{3}, u64{100}), value = value_of(kMessages);
+  const std::string key = key_of(u64{3}, u64{104}), value = value_of(kMessages);
   Batch batch(key, value);
   EXPECT_EQ(batch.first(), 100U);
   EXPECT_EQ(batch.last(), 104U);
@@ -58,15 +58,16 @@ TEST(BatchTest, SaysWhatIsInIt) {
 }
 
 TEST(BatchTest, IsOneToTheLastByteOrNone) {
-  const std::string key = key_of(u64{3}, u64{100}), value = value_of(kMessages);
+  const std::string key = key_of(u64{3}, u64{104}), value = value_of(kMessages);
   for (std::size_t size = 0; size < value.size(); ++size)
     EXPECT_THROW(Batch(key, std::string_view(value).substr(0, size)), DiskError) << size;
   EXPECT_THROW(Batch(key, value + "."), DiskError);
   EXPECT_THROW(Batch(key.substr(1), value), DiskError);
+  EXPECT_THROW(Batch(key_of(u64{3}, u64{4}), value), DiskError) << "sequences begin with 1";
 }
 
 TEST(BatchTest, NothingLeadsOutOfDamagedBytes) {
-  const std::string key = key_of(u64{3}, u64{100}), sound = value_of(kMessages);
+  const std::string key = key_of(u64{3}, u64{104}), sound = value_of(kMessages);
   std::minstd_rand random(7);
   int understood = 0;
   for (int round = 0; round < 20'000; ++round) {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 //
 // What is retired leaves the disk, and what waits is not in memory.
+#include <rocksdb/perf_context.h>
+#include <rocksdb/perf_level.h>
+
 #include <thread>
 
 #include "scene.hpp"
@@ -33,6 +36,27 @@ TEST_F(RetentionTest, TheDirectoryShrinksWhenMessagesAreRetired) {
     a->tend("q");
   }
   EXPECT_LT(size_of_directory(), 16 * kMiB);
+}
+
+/// Nor by what is beside it in the same files, whichever way RocksDB looks for it.
+TEST_F(RetentionTest, WhatIsLeftIsReadWithoutGoingThroughWhatWasRetired) {
+  options_ = {{"memtable", "1MiB"}};
+  const auto a = open();
+  const Id queue = a->queue("q");
+  const Id stream = a->stream(queue), group = a->group(queue), holder = a->holder();
+  const std::vector<std::string> batch(1000, std::string(200, 'x'));
+  for (int i = 0; i < 64; ++i) a->append(stream, batch);
+  a->start();  // all of it goes to files
+  for (int i = 0; i < 40; ++i) a->settle({settle_all(a->claim(group, holder, 1000))});
+  EXPECT_EQ(a->tend("q"), 40'000U);
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
+  rocksdb::get_perf_context()->Reset();
+  constexpr u64 kClaims = 4;
+  for (u64 i = 0; i < kClaims; ++i) EXPECT_EQ(a->claim(group, holder, 100).messages.size(), 100U);
+  const u64 blocks = rocksdb::get_perf_context()->block_read_count + rocksdb::get_perf_context()->block_cache_hit_count;
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+  EXPECT_GT(blocks, 0U);
+  EXPECT_LT(blocks, kClaims * 12);
 }
 
 TEST_F(RetentionTest, ABatchGoesWhenItsLastMessageDoes) {
